@@ -1,0 +1,30 @@
+"""scikit-learn estimators around Keras networks for labels about which something is known.
+
+Names are resolved when they are first used: importing skmask imports neither Keras nor
+TensorFlow.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "DivergenceError": "skmask.engine",
+    "RestrictedClassClassifier": "skmask._restricted",
+}
+_MODULES = ("datasets", "metrics", "nn")
+
+__all__ = ["DivergenceError", "RestrictedClassClassifier", "datasets", "metrics", "nn"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"skmask.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'skmask' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,24 @@
+"""Programs, training and inference: Keras and TensorFlow, and nothing of scikit-learn."""
+
+from skmask.engine._inference import Predictor
+from skmask.engine._network import Network, custom_network, described_network, with_weights
+from skmask.engine._optimizer import OPTIMIZERS, OptimizerRecipe
+from skmask.engine._program import Loss, count_traces
+from skmask.engine._training import DivergenceError, State, Task, is_keras_callback, train
+
+__all__ = [
+    "OPTIMIZERS",
+    "DivergenceError",
+    "Loss",
+    "Network",
+    "OptimizerRecipe",
+    "Predictor",
+    "State",
+    "Task",
+    "count_traces",
+    "custom_network",
+    "described_network",
+    "is_keras_callback",
+    "train",
+    "with_weights",
+]

@@ -1,0 +1,42 @@
+"""Optimizers as the engine sees them: what is traced, and the learning rate, which is not."""
+
+import json
+from collections.abc import Hashable
+from typing import Any
+
+from skmask.engine._quiet import keras
+
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw",
+    "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd",
+)  # fmt: skip
+
+
+class OptimizerRecipe:
+    """How to make an optimizer again and again from a name or a template.
+
+    Parameters
+    ----------
+    optimizer : str or `keras.optimizers.Optimizer`
+        An instance is only read: its config says everything, its state is not used.
+    learning_rate : float
+        Used with a name. A template's own learning rate wins.
+    """
+
+    def __init__(self, optimizer: Any, learning_rate: float):
+        if isinstance(optimizer, str):
+            self._class = type(keras.optimizers.get(optimizer))
+            self._config: dict[str, Any] = {"learning_rate": learning_rate}
+        else:
+            self._class = type(optimizer)
+            self._config = optimizer.get_config()
+        rate = self._config["learning_rate"]
+        self.learning_rate = float(rate) if isinstance(rate, int | float) else None
+        static = {name: value for name, value in self._config.items() if name != "learning_rate"}
+        if self.learning_rate is None:  # a schedule: traced with the rest
+            static["learning_rate"] = rate
+        self.key: Hashable = (self._class, json.dumps(static, sort_keys=True, default=str))
+
+    def build(self) -> Any:
+        """Return a new optimizer without variables."""
+        return self._class.from_config(dict(self._config))

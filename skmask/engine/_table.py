@@ -1,0 +1,89 @@
+"""Training rows on the host, and the padded tensors that a program is fed with."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy import sparse
+
+from skmask.engine._quiet import tf
+
+Column: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
+Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
+
+# Rows made dense at a time where a column is sparse: what bounds the memory of an epoch.
+_SLAB_ROWS = 4096
+
+
+def round_up_rows(n_rows: int) -> int:
+    """Round a number of rows up to one of a few sizes, at most a quarter more when large.
+
+    A program is compiled for one size, and the folds of a cross-validation differ by a row.
+    """
+    size = max(256, 1 << (n_rows - 1).bit_length())
+    if size > 65536:
+        step = size >> 3
+        size = -(-n_rows // step) * step
+    return size
+
+
+def layout_of(columns: Mapping[str, Any]) -> Layout:
+    """Return what a program must know of columns: names, dtypes and the shapes of a row."""
+    return tuple(
+        (name, str(column.dtype), tuple(column.shape[1:]))
+        for name, column in sorted(columns.items())
+    )
+
+
+class Table:
+    """Named columns of equal length, dense or CSR, with their rows padded on the way out.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray of shape (n_rows, ...) or CSR of shape (n_rows, width)
+    batch_size : int
+        Rows of a batch; no more than `size` are used.
+    """
+
+    def __init__(self, columns: Mapping[str, Column], batch_size: int):
+        self.columns = dict(columns)
+        self.n_rows = self.columns["X"].shape[0]
+        self.is_dense = not any(sparse.issparse(column) for column in self.columns.values())
+        at_once = self.n_rows if self.is_dense else min(self.n_rows, max(_SLAB_ROWS, batch_size))
+        self.size = round_up_rows(at_once)
+        self.batch_size = min(batch_size, self.size)
+
+    def tensors(self, rows: np.ndarray | slice = slice(None)) -> dict[str, tf.Tensor]:
+        """Return the rows asked for as tensors of `size` rows, zeros behind."""
+        return {name: self._padded(column[rows]) for name, column in self.columns.items()}
+
+    def slabs(self, order: np.ndarray) -> Iterator[tuple[dict[str, tf.Tensor], int]]:
+        """Yield the rows in this order as tensors of whole batches, with their number."""
+        step = self.size // self.batch_size * self.batch_size
+        for start in range(0, len(order), step):
+            rows = order[start : start + step]
+            yield self.tensors(rows), len(rows)
+
+    def _padded(self, column: Column) -> tf.Tensor:
+        if sparse.issparse(column):
+            column = column.toarray()
+        short = self.size - column.shape[0]
+        if short:
+            column = np.pad(column, [(0, short)] + [(0, 0)] * (column.ndim - 1))
+        return tf.constant(column)
+
+
+class Feed:
+    """A table made ready for many epochs: held in memory whole, unless a column is sparse.
+
+    Parameters
+    ----------
+    table : Table
+    constants : mapping of str to ndarray
+        Inputs of the loss that are the same for all rows.
+    """
+
+    def __init__(self, table: Table, constants: Mapping[str, np.ndarray]):
+        self.table = table
+        self.resident = table.tensors() if table.is_dense else None
+        self.constants = {name: tf.constant(value) for name, value in constants.items()}

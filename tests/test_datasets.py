@@ -1,0 +1,38 @@
+"""Generators: what they promise, and that a seed decides them."""
+
+import numpy as np
+import pytest
+
+from skmask.datasets import make_restricted_classification
+
+
+def test_restricted_classification_keeps_its_promises():
+    X, y, allowed = make_restricted_classification(200, 7, 9, 3, random_state=0)
+    assert X.shape == (200, 7)
+    assert allowed.shape == (200, 9)
+    assert allowed.dtype == bool
+    assert (allowed.sum(axis=1) == 3).all()
+    assert allowed[np.arange(200), y].all()
+    assert set(y) == set(range(9))
+
+
+def test_classes_are_as_far_apart_as_asked():
+    X, y, _ = make_restricted_classification(20_000, 50, 4, 2, class_sep=6, random_state=0)
+    centres = np.array([X[y == label].mean(axis=0) for label in range(4)])
+    distances = np.linalg.norm(centres[:, np.newaxis] - centres, axis=2)[np.triu_indices(4, 1)]
+    assert distances.mean() == pytest.approx(6, rel=0.15)
+
+
+def test_a_seed_decides_the_data():
+    for one, two in zip(
+        make_restricted_classification(10, random_state=3),
+        make_restricted_classification(10, random_state=3),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("n_allowed", [0, 6])
+def test_impossible_number_of_allowed_classes(n_allowed):
+    with pytest.raises(ValueError, match="n_allowed must be between 1 and n_classes=5; got"):
+        make_restricted_classification(n_classes=5, n_allowed=n_allowed)

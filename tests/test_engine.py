@@ -1,0 +1,312 @@
+"""Programs: the same numbers as Keras, kept from fit to fit."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skmask.engine import (
+    DivergenceError,
+    Loss,
+    OptimizerRecipe,
+    Predictor,
+    State,
+    Task,
+    count_traces,
+    custom_network,
+    described_network,
+    train,
+    with_weights,
+)
+from skmask.engine._network import describe
+from skmask.engine._pool import Pool
+from skmask.engine._table import Table, round_up_rows
+from skmask.engine._training import epoch_order
+from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
+from skmask.nn.networks import mlp
+
+
+def columns_of(n_rows, n_features=6, n_classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "X": rng.normal(size=(n_rows, n_features)).astype(np.float32),
+        "y": rng.integers(n_classes, size=n_rows).astype(np.int32),
+        "weight": rng.uniform(0.5, 1.5, size=n_rows).astype(np.float32),
+    }
+
+
+def task_of(columns, network=None, optimizer="adam", batch_size=32, **kwargs):
+    if network is None:
+        network = described_network(mlp, (6,), 3, hidden_layer_sizes=(8,), activation="relu")
+    return Task(
+        network=network,
+        loss=Loss(restricted_crossentropy),
+        optimizer=OptimizerRecipe(optimizer, 1e-2),
+        batch_size=batch_size,
+        columns=columns,
+        constants={},
+        **kwargs,
+    )
+
+
+def start(task, seed=0):
+    return State(task.network.starting_weights(seed), None, seed)
+
+
+def with_batch_normalization(inputs, n_outputs):
+    # Without a bias that normalisation would cancel: its gradient is rounding, which Adam scales.
+    hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8, use_bias=False)(inputs))
+    return keras.layers.Dense(n_outputs)(keras.layers.Activation("relu")(hidden))
+
+
+def with_regularizer(inputs, n_outputs):
+    hidden = keras.layers.Dense(8, kernel_regularizer="l2", activation="tanh")(inputs)
+    return keras.layers.Dense(n_outputs)(hidden)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("network", [None, with_batch_normalization, with_regularizer])
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(310, 32), (1590, 32)], ids=["plain", "xla"])
+def test_weights_equal_those_of_keras_fit(network, optimizer, n_rows, batch_size):
+    # 310 rows: 5 epochs of 10 steps, the last of 22 rows; 1590: 50 steps, the last of 22 rows.
+    columns = columns_of(n_rows)
+    if network is not None:
+        network = custom_network(network, (6,), 3)
+    task = task_of(columns, network, optimizer, batch_size)
+    state = start(task)
+    epochs = 50 // -(-n_rows // batch_size)
+    trained, history = train(task, state, epochs=epochs)
+
+    model = with_weights(task.network, state.weights)
+    model.compile(task.optimizer.build(), RestrictedCrossentropy())
+    losses = []
+    for epoch in range(epochs):
+        order = epoch_order(state.seed, epoch, n_rows)
+        done = model.fit(
+            columns["X"][order],
+            columns["y"][order],
+            sample_weight=columns["weight"][order],
+            batch_size=batch_size,
+            shuffle=False,
+            verbose=0,
+        )
+        losses += done.history["loss"]
+    for ours, theirs in zip(trained.weights, model.variables, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    if network is None:  # Keras adds penalties to the loss that it reports
+        weight = columns["weight"].sum()
+        assert history["loss"] == pytest.approx(np.array(losses) * n_rows / weight, rel=1e-4)
+
+
+def test_watched_epochs_equal_epochs_in_one_call():
+    task = task_of(columns_of(600))
+    unwatched, history = train(task, start(task), epochs=4)
+    watched, other = train(task, start(task), epochs=4, report=lambda *_: False)
+    assert history == other
+    for one, two in zip(unwatched.weights, watched.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_training_goes_on_where_it_stopped():
+    task = task_of(columns_of(100))
+    whole, _ = train(task, start(task), epochs=5)
+    part, _ = train(task, start(task), epochs=2)
+    rest, _ = train(task, part, epochs=3)
+    assert rest.epoch == whole.epoch == 5
+    for one, two in zip(whole.weights + whole.slots, rest.weights + rest.slots, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_report_stops_the_training():
+    task = task_of(columns_of(50))
+    _, history = train(task, start(task), epochs=9, report=lambda epoch, *_: epoch == 2)
+    assert len(history["loss"]) == 3
+
+
+def test_no_trace_from_the_second_fit_of_a_shape_on():
+    task = task_of(columns_of(700, seed=1))
+    train(task, start(task), epochs=2)
+    n_traces = count_traces()
+    for n_rows in (700, 701, 690):
+        task = task_of(columns_of(n_rows))
+        train(task, start(task), epochs=3)
+    assert count_traces() == n_traces
+
+
+def test_layer_that_xla_cannot_compile_is_trained_all_the_same():
+    @keras.saving.register_keras_serializable(package="test")
+    class Unique(keras.layers.Layer):
+        def call(self, inputs):
+            values, numbers = tf.unique(tf.reshape(inputs, [-1]))
+            return tf.reshape(tf.gather(values, numbers), tf.shape(inputs))
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    @keras.saving.register_keras_serializable(package="test")
+    class AsText(keras.layers.Layer):  # strings: nothing that XLA knows of
+        def call(self, inputs):
+            text = tf.strings.as_string(tf.stop_gradient(inputs))
+            return inputs + 0 * tf.strings.to_number(text)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    for layer in (Unique, AsText):
+        network = custom_network(
+            lambda inputs, n, layer=layer: keras.layers.Dense(n)(layer()(inputs)), (6,), 3
+        )
+        task = task_of(columns_of(1000), network)
+        _, history = train(task, start(task), epochs=2)
+        assert np.isfinite(history["loss"]).all()
+
+
+def test_divergence_is_named_with_its_epoch():
+    columns = columns_of(40)
+    columns["weight"][3] = np.nan
+    task = task_of(columns)
+    with pytest.raises(DivergenceError, match="must stay finite; got nan in epoch 1"):
+        train(task, start(task), epochs=2)
+
+
+def test_rows_are_rounded_up_to_few_sizes():
+    sizes = {round_up_rows(n) for n in range(1, 1_000_000, 997)}
+    assert len(sizes) < 30
+    for n in (1, 256, 257, 65_536, 65_537, 1_000_000, 3_000_001):
+        assert n <= round_up_rows(n) <= max(256, 2 * n if n <= 65_536 else 1.25 * n)
+
+
+def test_slabs_of_a_sparse_table_are_whole_batches():
+    from scipy import sparse
+
+    X = sparse.csr_array(np.arange(20_000.0).reshape(10_000, 2))
+    table = Table({"X": X, "y": np.arange(10_000)}, batch_size=100)
+    seen = []
+    for tensors, n_rows in table.slabs(np.arange(10_000)[::-1]):
+        assert tensors["X"].shape == (table.size, 2)
+        seen.append(tensors["y"].numpy()[:n_rows])
+        assert n_rows % 100 == 0
+    np.testing.assert_array_equal(np.concatenate(seen), np.arange(10_000)[::-1])
+
+
+# Networks.
+
+
+def build(layers):
+    inputs = tensor = keras.Input((3,))
+    for layer in layers():
+        tensor = layer(tensor)
+    return keras.Model(inputs, tensor)
+
+
+def test_key_is_the_same_however_layers_were_counted():
+    def layers():
+        return [keras.layers.Dense(4), keras.layers.Dropout(0.1), keras.layers.Dense(2)]
+
+    assert describe(build(layers)) == describe(build(layers))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (lambda: [keras.layers.Dense(4)], lambda: [keras.layers.Dense(5)]),
+        (
+            lambda: [keras.layers.Dense(4, activation="relu", name="relu")],
+            lambda: [keras.layers.Dense(4, activation="tanh", name="tanh")],
+        ),
+        (lambda: [keras.layers.Dense(4)], lambda: [keras.layers.Dense(4, trainable=False)]),
+    ],
+    ids=["width", "activation", "trainable"],
+)
+def test_key_differs_for_other_networks(one, two):
+    assert describe(build(one)) != describe(build(two))
+
+
+def test_lambda_does_not_describe_itself():
+    factor = 2.0
+    assert describe(build(lambda: [keras.layers.Lambda(lambda x: factor * x)])) is None
+
+
+def test_class_redefined_under_its_name_has_another_key():
+    def make(factor):
+        class Times(keras.layers.Layer):
+            def call(self, inputs):
+                return factor * inputs
+
+        return build(lambda: [Times()])
+
+    assert describe(make(1.0)) != describe(make(2.0))
+
+
+def test_weights_of_its_own_are_kept():
+    shared = keras.layers.Dense(4)
+    shared.build((None, 3))
+
+    def network(inputs, n_outputs):
+        head = keras.layers.Dense(n_outputs)
+        logits = head(shared(inputs))
+        head.set_weights([np.ones((4, n_outputs)), np.full(n_outputs, 7.0)])
+        return logits
+
+    kernel, _, head, bias = custom_network(network, (3,), 2).starting_weights(0)
+    np.testing.assert_array_equal(kernel, shared.get_weights()[0])
+    np.testing.assert_array_equal(head, np.ones((4, 2)))
+    np.testing.assert_array_equal(bias, [7, 7])
+
+
+def test_starting_weights_follow_keras_initialisers():
+    network = described_network(mlp, (50,), 10, hidden_layer_sizes=(200,), activation="relu")
+    kernel, bias, *_ = network.starting_weights(0)
+    limit = np.sqrt(6 / 250)
+    assert np.abs(kernel).max() <= limit
+    assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.02)
+    assert (bias == 0).all()
+    assert (network.starting_weights(1)[0] != kernel).any()
+
+
+def test_initialiser_with_a_seed_of_its_own_keeps_it():
+    def network(inputs, n_outputs):
+        initializer = keras.initializers.RandomNormal(seed=3)
+        return keras.layers.Dense(n_outputs, kernel_initializer=initializer)(inputs)
+
+    made = custom_network(network, (3,), 2)
+    np.testing.assert_array_equal(made.starting_weights(0)[0], made.starting_weights(1)[0])
+
+
+@pytest.mark.parametrize("n_rows", [1, 5, 4096, 5000])
+def test_predictions_equal_those_of_the_model(n_rows):
+    network = described_network(mlp, (6,), 3, hidden_layer_sizes=(8,), activation="relu")
+    weights = network.starting_weights(0)
+    X = columns_of(n_rows)["X"]
+    with warnings.catch_warnings():
+        expected = with_weights(network, weights).predict(X, verbose=0)
+    np.testing.assert_allclose(Predictor(network, weights)(X), expected, atol=1e-6)
+
+
+# The pool.
+
+
+def test_pool_lends_a_thing_to_one_borrower_at_a_time():
+    pool = Pool(capacity=2)
+    with pool.lend("a", object) as first, pool.lend("a", object) as second:
+        assert first is not second
+    with pool.lend("a", object) as third:
+        assert third in (first, second)
+    assert len(pool) == 2
+
+
+def test_pool_drops_what_was_longest_unused():
+    pool = Pool(capacity=2)
+    for key in "aba" + "c":
+        with pool.lend(key, lambda key=key: [key]):
+            pass
+    assert [key for key, _ in pool._idle.values()] == ["a", "c"]
+
+
+def test_pool_does_not_keep_what_failed():
+    pool = Pool(capacity=2)
+    with pytest.raises(ZeroDivisionError), pool.lend("a", object):
+        raise ZeroDivisionError
+    assert len(pool) == 0
