@@ -12,12 +12,13 @@ import numpy as np
 from scipy import sparse
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import softmax
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skmask._targets import check_classes, decode_labels, encode_labels
 from skmask._validation import (
@@ -31,6 +32,7 @@ from skmask._validation import (
     check_columns,
     check_labels_allowed,
     check_sample_weight,
+    naming,
     quote,
 )
 from skmask.engine import (
@@ -42,6 +44,7 @@ from skmask.engine import (
     Predictor,
     State,
     Task,
+    Watcher,
     custom_network,
     described_network,
     is_keras_callback,
@@ -54,6 +57,22 @@ __all__ = ["BaseKerasClassifier"]
 
 # Rows of scores turned into probabilities at a time: what stays within the caches.
 _CHUNK_ROWS = 4096
+
+
+History = dict[str, list[float]]
+
+_SET_BY_FIT = (
+    "classes_",
+    "feature_names_in_",
+    "history_",
+    "n_features_in_",
+    "n_iter_",
+    "_architecture",
+    "_derived",
+    "_is_restricted",
+    "_labels",
+    "_state",
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +122,7 @@ class _Derived:
         return _Derived()
 
 
-class BaseKerasClassifier(ClassifierMixin, BaseEstimator, ABC):
+class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, ABC):
     """Everything that the classifiers share; a leaf adds its parameters, loss and decision."""
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -179,6 +198,7 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     # Public methods.
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, allowed=None):
         """Fit the network to training data.
 
@@ -209,14 +229,18 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator, ABC):
         skmask.DivergenceError
             When the loss becomes NaN or infinite; the estimator is left unfitted.
         """
+        self._validate_params()
+        context = self._init_callback_context(max_subtasks=self.epochs)
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         with self._nothing_half_changed():
-            self._validate_params()
             rows, labels = self._check_training_rows(
                 X, y, sample_weight, allowed, labels=None, reset=True
             )
             rows = replace(rows, weight=rows.weight / rows.weight.mean())
-            self._train(rows, labels, epochs=self.epochs, goes_on=goes_on, slots_go_on=False)
+            tasks = _EpochTasks(self, context, X, y, sample_weight=sample_weight, allowed=allowed)
+            tasks.begin()
+            self._train(rows, labels, epochs=self.epochs, goes_on=goes_on, tasks=tasks)
+            tasks.close()
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None):
@@ -243,14 +267,14 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator, ABC):
         self : object
             The estimator, trained further.
         """
+        self._validate_params()
         goes_on = self.__sklearn_is_fitted__()
         with self._nothing_half_changed():
-            self._validate_params()
             labels = self._check_partial_classes(classes)
             rows, labels = self._check_training_rows(
                 X, y, sample_weight, allowed, labels=labels, reset=not goes_on
             )
-            self._train(rows, labels, epochs=1, goes_on=goes_on, slots_go_on=True)
+            self._train(rows, labels, epochs=1, goes_on=goes_on)
         return self
 
     def predict(self, X, *, allowed=None):
@@ -379,10 +403,14 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator, ABC):
     ) -> tuple[_Rows, np.ndarray]:
         """Return the rows to train on and all labels in the user's order."""
         raw_X = X
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
-        )
-        check_classification_targets(y)
+        with naming("X and y"):
+            check_consistent_length(X, y)
+        with naming("X"):
+            X, y = validate_data(
+                self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
+            )
+        with naming("y"):
+            check_classification_targets(y)
         if labels is None:
             labels = check_classes(self.classes, y)
         codes = encode_labels(y, np.sort(labels))
@@ -446,7 +474,10 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator, ABC):
     def _check_prediction_rows(self, X: Any, allowed: Any) -> tuple[Any, Allowed | None]:
         """Return the features and the mask of rows to predict."""
         raw_X = X
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False, order="C")
+        with naming("X"):
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=np.float32, reset=False, order="C"
+            )
         if self._is_restricted and allowed is None and self.allowed_columns is None:
             raise ValueError(
                 "allowed must be given for prediction after a fit with a mask; got None. Pass "
@@ -457,58 +488,81 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator, ABC):
     # Training.
 
     def _train(
-        self, rows: _Rows, labels: np.ndarray, *, epochs: int, goes_on: bool, slots_go_on: bool
+        self,
+        rows: _Rows,
+        labels: np.ndarray,
+        *,
+        epochs: int,
+        goes_on: bool,
+        tasks: "_EpochTasks | None" = None,
     ) -> None:
-        """Train, and only then set what a fit sets."""
+        """Train, and only then set what a fit sets. Without `tasks` it is a partial fit."""
         rng = check_random_state(self.random_state)
         seed = self._state.seed if goes_on else int(rng.randint(np.iinfo(np.int32).max))
         if goes_on:
             self._check_goes_on(labels, rows)
         network = self._make_network(rows.X.shape[1], len(labels))
-        state = self._starting_state(network, seed, goes_on=goes_on, slots_go_on=slots_go_on)
+        start = self._starting_state(network, seed, goes_on=goes_on, slots_go_on=tasks is None)
         validation = None
-        if self.early_stopping and not slots_go_on:
+        if self.early_stopping and tasks is not None:
             rows, validation = self._hold_out(rows, seed)
-        task = Task(
-            network=network,
-            loss=self._make_loss(),
-            optimizer=OptimizerRecipe(self.optimizer, self.learning_rate),
-            batch_size=self.batch_size,
-            columns=rows.columns(),
-            constants=rows.constants(),
-            validation=None if validation is None else validation.columns(),
-        )
+
+        before: History = self.history_ if goes_on else {}
+
+        def fitted(state: State, history: History) -> dict[str, Any]:
+            return self._fitted_attributes(network, labels, rows, state, before, history)
+
+        def keep(state: State, history: History) -> None:
+            self.__dict__.update(fitted(state, history))
+
+        watchers: list[Watcher] = [_Printer(epochs)] if self.verbose else []
+        if tasks is not None and tasks.are_wanted:
+            tasks.fitted = fitted
+            watchers.append(tasks)
         state, history = train(
-            task,
-            state,
+            Task(
+                network=network,
+                loss=self._make_loss(),
+                optimizer=OptimizerRecipe(self.optimizer, self.learning_rate),
+                batch_size=self.batch_size,
+                columns=rows.columns(),
+                constants=rows.constants(),
+                validation=None if validation is None else validation.columns(),
+            ),
+            start,
             epochs=epochs,
             patience=self.n_iter_no_change,
             callbacks=self._copied_callbacks(),
-            report=_Printer(epochs) if self.verbose else None,
+            watchers=watchers,
+            # What Ctrl-C leaves of a training that goes on from a fit.
+            checkpoint=keep if goes_on else None,
         )
-        self._keep(network, labels, rows, state, history, goes_on=goes_on)
+        keep(state, history)
 
-    def _keep(
+    def _fitted_attributes(
         self,
         network: Network,
         labels: np.ndarray,
         rows: _Rows,
         state: State,
-        history: dict[str, list[float]],
-        *,
-        goes_on: bool,
-    ) -> None:
-        before: dict[str, list[float]] = self.history_ if goes_on else {}
+        before: History,
+        history: History,
+    ) -> dict[str, Any]:
+        """Return what a fit sets, besides what scikit-learn's validation does."""
         names = dict.fromkeys([*before, *history])
-        self.history_ = {name: before.get(name, []) + history.get(name, []) for name in names}
-        self.n_iter_ = len(self.history_["loss"])
-        self.classes_ = np.sort(labels)
-        self._labels = labels
-        self._is_restricted = rows.allowed is not None
-        self._architecture = self._settings()
-        self._state = state
-        self._derived = _Derived()
-        self._derived.network = network
+        whole = {name: before.get(name, []) + history.get(name, []) for name in names}
+        derived = _Derived()
+        derived.network = network
+        return {
+            "classes_": np.sort(labels),
+            "history_": whole,
+            "n_iter_": len(whole["loss"]),
+            "_labels": labels,
+            "_is_restricted": rows.allowed is not None,
+            "_architecture": self._settings(),
+            "_state": state,
+            "_derived": derived,
+        }
 
     def _starting_state(
         self, network: Network, seed: int, *, goes_on: bool, slots_go_on: bool
@@ -565,16 +619,22 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator, ABC):
         try:
             yield
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self._went_on_from(before):
+                raise  # at the last whole epoch
             self.__dict__.clear()
             self.__dict__.update(before)
             if isinstance(error, DivergenceError):
                 self._forget()
             raise
 
+    def _went_on_from(self, before: dict[str, Any]) -> bool:
+        """Say whether a checkpoint was kept since."""
+        return "_state" in before and self._state is not before["_state"]
+
     def _forget(self) -> None:
         """Remove what a fit has set."""
-        for name in set(vars(self)) - set(self.get_params(deep=False)):
-            delattr(self, name)
+        for name in _SET_BY_FIT:
+            self.__dict__.pop(name, None)
 
     # The network.
 
@@ -630,10 +690,52 @@ class _Printer:
     def __init__(self, epochs: int):
         self._epochs = epochs
 
-    def __call__(self, epoch: int, logs: dict[str, float], _: Any) -> bool:
+    def begin_epoch(self, epoch: int) -> None:
+        pass
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], state: Callable[[], State]) -> bool:
         values = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
         print(f"Epoch {epoch + 1}/{self._epochs} - {values}")
         return False
+
+    def end(self) -> None:
+        pass
+
+
+class _EpochTasks:
+    """Tells scikit-learn's callbacks of a fit and its epochs."""
+
+    fitted: Callable[[State, History], dict[str, Any]]
+
+    def __init__(self, estimator: Any, context: Any, X: Any, y: Any, **metadata: Any):
+        given = {name: value for name, value in metadata.items() if value is not None}
+        self._told = {"estimator": estimator, "X": X, "y": y, "metadata": given}
+        self._context = context
+        self._epoch: Any = None
+        self._history: History = {}
+        self.are_wanted = bool(getattr(estimator, "_skl_callbacks", ()))
+
+    def begin(self) -> None:
+        """Tell that the fit begins."""
+        self._context.call_on_fit_task_begin(**self._told)
+
+    def begin_epoch(self, epoch: int) -> None:
+        self._epoch = self._context.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(**self._told)
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], state: Callable[[], State]) -> bool:
+        for name, value in logs.items():
+            self._history.setdefault(name, []).append(value)
+        return self._epoch.call_on_fit_task_end(
+            **self._told, reconstruction_attributes=lambda: self.fitted(state(), self._history)
+        )
+
+    def end(self) -> None:
+        pass
+
+    def close(self) -> None:
+        """Tell that the fit is over."""
+        self._context.call_on_fit_task_end(**self._told)
 
 
 def _layer_sizes(sizes: Any) -> tuple[int, ...]:

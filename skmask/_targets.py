@@ -1,7 +1,6 @@
 """Labels to class numbers and back."""
 
 import numpy as np
-from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 
 from skmask._validation import first_rows, quote
@@ -23,7 +22,12 @@ def check_classes(classes: object, y: np.ndarray) -> np.ndarray:
     """
     if classes is None:
         return unique_labels(y)
-    labels = column_or_1d(np.asarray(classes))
+    labels = np.asarray(classes)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"classes must be a list of labels; got an array of shape {labels.shape}. Give one "
+            "dimension."
+        )
     repeated = [
         label for label, n in zip(*np.unique(labels, return_counts=True), strict=True) if n > 1
     ]

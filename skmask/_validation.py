@@ -3,7 +3,9 @@
 The one home of private scikit-learn imports.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -30,6 +32,7 @@ __all__ = [
     "check_labels_allowed",
     "check_sample_weight",
     "first_rows",
+    "naming",
     "quote",
 ]
 
@@ -50,6 +53,18 @@ def first_rows(rows: np.ndarray) -> str:
     shown = ", ".join(str(row) for row in rows[:_N_SHOWN])
     more = f" and {len(rows) - _N_SHOWN} more" if len(rows) > _N_SHOWN else ""
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+
+
+@contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Put the name of an argument before scikit-learn's messages that do not say it."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if re.search(rf"\b({argument}|y)\b", str(error)):
+            raise
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{argument}: {error}") from error
 
 
 def check_allowed(allowed: Any, *, n_samples: int, classes: np.ndarray) -> Allowed:
@@ -214,7 +229,8 @@ def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
 
 def check_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
     """Return non-negative weights of shape (n_samples,), float64, not all zero."""
-    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    with naming("sample_weight"):
+        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
 def check_class_weight(

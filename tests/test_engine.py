@@ -100,10 +100,26 @@ def test_weights_equal_those_of_keras_fit(network, optimizer, n_rows, batch_size
         assert history["loss"] == pytest.approx(np.array(losses) * n_rows / weight, rel=1e-4)
 
 
+class Watcher:
+    def __init__(self, stop_after=None):
+        self.stop_after = stop_after
+
+    def begin_epoch(self, epoch):
+        self.begun = epoch
+
+    def end_epoch(self, epoch, logs, state):
+        assert epoch == self.begun
+        assert state().epoch == epoch + 1
+        return epoch == self.stop_after
+
+    def end(self):
+        self.begun = None
+
+
 def test_watched_epochs_equal_epochs_in_one_call():
     task = task_of(columns_of(600))
     unwatched, history = train(task, start(task), epochs=4)
-    watched, other = train(task, start(task), epochs=4, report=lambda *_: False)
+    watched, other = train(task, start(task), epochs=4, watchers=[Watcher()])
     assert history == other
     for one, two in zip(unwatched.weights, watched.weights, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -119,9 +135,9 @@ def test_training_goes_on_where_it_stopped():
         np.testing.assert_array_equal(one, two)
 
 
-def test_report_stops_the_training():
+def test_watcher_stops_the_training():
     task = task_of(columns_of(50))
-    _, history = train(task, start(task), epochs=9, report=lambda epoch, *_: epoch == 2)
+    _, history = train(task, start(task), epochs=9, watchers=[Watcher(stop_after=2)])
     assert len(history["loss"]) == 3
 
 

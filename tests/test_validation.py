@@ -178,7 +178,7 @@ DATA_ERRORS = {
     "inf": (lambda X, y: (replaced(X, (0, 0), np.inf), y), "Input X contains infinity"),
     "too large": (lambda X, y: (X * 1e40, y), "infinity or a value too large for dtype"),
     "lengths": (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
-    "1-D": (lambda X, y: (X[0], y), "Expected 2D array, got 1D array"),
+    "1-D": (lambda X, y: (X[:, 0], y), "Expected 2D array, got 1D array"),
     "empty": (lambda X, y: (X[:0], y[:0]), r"Found array with 0 sample\(s\)"),
     "text": (lambda X, y: (X.astype(str) + "x", y), "could not convert string"),
     "continuous y": (lambda X, y: (X, y + 0.5), "Unknown label type: continuous"),

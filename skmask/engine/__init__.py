@@ -4,7 +4,7 @@ from skmask.engine._inference import Predictor
 from skmask.engine._network import Network, custom_network, described_network, with_weights
 from skmask.engine._optimizer import OPTIMIZERS, OptimizerRecipe
 from skmask.engine._program import Loss, count_traces
-from skmask.engine._training import DivergenceError, State, Task, is_keras_callback, train
+from skmask.engine._training import DivergenceError, State, Task, Watcher, is_keras_callback, train
 
 __all__ = [
     "OPTIMIZERS",
@@ -15,6 +15,7 @@ __all__ = [
     "Predictor",
     "State",
     "Task",
+    "Watcher",
     "count_traces",
     "custom_network",
     "described_network",

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from skmask.engine._network import Network
 from skmask.engine._program import note_trace
-from skmask.engine._quiet import keras, tf
+from skmask.engine._tensorflow import keras, note_use, tf
 
 # Rows at once: bounds memory, and keeps what a chunk touches within the caches.
 _CHUNK_ROWS = 4096
@@ -46,6 +46,7 @@ class Predictor:
     """
 
     def __init__(self, network: Network, weights: list[np.ndarray]):
+        note_use()
         make = _kept_forward if network.is_shareable else _make_forward
         self._forward = make(network)
         self._weights = [tf.constant(weight) for weight in weights]
@@ -53,6 +54,7 @@ class Predictor:
 
     def __call__(self, X: Any) -> np.ndarray:
         """Return logits of shape (n_rows, n_outputs) for float32 rows, dense or CSR."""
+        note_use()
         logits = np.empty((X.shape[0], self._n_outputs), np.float32)
         for start in range(0, X.shape[0], _CHUNK_ROWS):
             rows = X[start : start + _CHUNK_ROWS]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skmask.engine._quiet import keras
+from skmask.engine._tensorflow import keras, note_use
 
 Builder = Callable[[], Any]
 
@@ -85,6 +85,7 @@ class Network:
 
     def __init__(self, build: Builder, key: Hashable | None = None):
         self._build = build
+        note_use()
         # In this scope variables stay unmade and so keep their initialisers; layers that
         # come with weights of their own (pretrained, shared) are seen with their values.
         with _global_random_kept(), keras.StatelessScope(initialize_variables=False) as scope:
@@ -122,6 +123,7 @@ class Network:
 
     def starting_weights(self, seed: int) -> list[np.ndarray]:
         """Return fresh values for `model.variables`, decided by `seed` alone."""
+        note_use()
         rng = np.random.default_rng(seed)
         return [_starting_value(*start, rng) for start in self._starts]
 

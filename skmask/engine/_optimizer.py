@@ -4,7 +4,7 @@ import json
 from collections.abc import Hashable
 from typing import Any
 
-from skmask.engine._quiet import keras
+from skmask.engine._tensorflow import keras
 
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw",

@@ -29,13 +29,15 @@ class Pool:
     def lend(self, key: Hashable, make: Callable[[], Any]) -> Iterator[Any]:
         """Lend an idle thing of this key, or a new one; keep it afterwards.
 
-        What an exception came past is not kept: nobody knows what state it is in.
+        Nothing is kept under the key None, nor what an exception came past: nobody knows what
+        state it is in.
         """
         thing = self._take(key)
         if thing is None:
             thing = make()
         yield thing
-        self._keep(key, thing)
+        if key is not None:
+            self._keep(key, thing)
 
     def clear(self) -> None:
         """Drop everything idle."""

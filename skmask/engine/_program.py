@@ -8,8 +8,8 @@ import numpy as np
 
 from skmask.engine._network import Network
 from skmask.engine._optimizer import OptimizerRecipe
-from skmask.engine._quiet import keras, tf
 from skmask.engine._table import Feed, Layout
+from skmask.engine._tensorflow import keras, tf
 
 # XLA takes about half a second more to compile and saves about 90 us a step.
 _XLA_FROM_STEPS = 16
@@ -49,7 +49,10 @@ class Loss:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that is traced into a program. Two recipes with one `key` make the same program."""
+    """All that is traced into a program. Two recipes with one `key` make the same program.
+
+    The key is None where the network shares its programs with nobody.
+    """
 
     network: Network
     loss: Loss
@@ -60,7 +63,9 @@ class Recipe:
     constants: tuple[tuple[str, tuple[int, ...]], ...]
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> Hashable | None:
+        if not self.network.is_shareable:
+            return None
         return (
             self.network.key,
             self.loss,

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from skmask.engine._quiet import tf
+from skmask.engine._tensorflow import tf
 
 Column: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]

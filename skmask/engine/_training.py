@@ -1,8 +1,9 @@
 """The training loop: epochs, early stopping, callbacks. There is no second one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,12 +11,12 @@ from skmask.engine._network import Network
 from skmask.engine._optimizer import OptimizerRecipe
 from skmask.engine._pool import Pool
 from skmask.engine._program import Loss, Program, Recipe
-from skmask.engine._quiet import keras
 from skmask.engine._table import Column, Feed, Table, layout_of
+from skmask.engine._tensorflow import keras, note_use
 
 _programs = Pool(capacity=32)
 
-Report = Callable[[int, dict[str, float], Program], bool]
+History = dict[str, list[float]]
 
 
 class DivergenceError(FloatingPointError):
@@ -64,6 +65,22 @@ class Task:
     validation: Mapping[str, Column] | None = None
 
 
+ReadState = Callable[[], State]
+
+
+class Watcher(Protocol):
+    """Somebody who is called before and after every epoch of a training."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Note that an epoch, counted from 0, begins."""
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], state: ReadState) -> bool:
+        """Note what came of an epoch, and add to its logs; return True to stop the training."""
+
+    def end(self) -> None:
+        """Note that the training is over."""
+
+
 def train(
     task: Task,
     state: State,
@@ -71,8 +88,9 @@ def train(
     epochs: int,
     patience: int | None = None,
     callbacks: Sequence[Any] = (),
-    report: Report | None = None,
-) -> tuple[State, dict[str, list[float]]]:
+    watchers: Sequence[Watcher] = (),
+    checkpoint: Callable[[State, History], None] | None = None,
+) -> tuple[State, History]:
     """Train for up to `epochs` epochs from a state; return the new state and a history.
 
     Parameters
@@ -86,18 +104,18 @@ def train(
         and return the weights that had the lowest.
     callbacks : sequence of `keras.callbacks.Callback`
         Called once an epoch. They may stop the training, set weights and learning rate.
-    report : callable `(epoch, logs, program) -> stop`, default=None
-        Called after each epoch.
+    watchers : sequence of Watcher
+        Called after them.
+    checkpoint : callable `(state, history)`, default=None
+        Called now and then between two epochs with what would be returned then.
 
     Raises
     ------
     DivergenceError
         When the loss of an epoch is not finite.
     """
+    note_use()
     feed = Feed(Table(task.columns, task.batch_size), task.constants)
-    held_out = None
-    if task.validation is not None:
-        held_out = Feed(Table(task.validation, task.batch_size), task.constants)
     recipe = Recipe(
         network=task.network,
         loss=task.loss,
@@ -109,56 +127,57 @@ def train(
     )
     with _programs.lend(recipe.key, lambda: Program(recipe)) as program:
         program.load(state.weights, state.slots, task.optimizer.learning_rate)
-        history = _run(program, feed, held_out, state, epochs, patience, callbacks, report)
-        n_epochs = len(history["loss"])
-        trained = State(
-            program.read_weights(), program.read_slots(), state.seed, state.epoch + n_epochs
-        )
-    return trained, history
+        watching: list[Watcher] = list(watchers)
+        if callbacks:
+            watching.insert(0, _KerasCallbacks(program, callbacks, epochs))
+        if task.validation is not None:
+            held_out = Feed(Table(task.validation, task.batch_size), task.constants)
+            watching.insert(0, _Best(program, held_out, patience))
+        history: History = {"loss": []}
+        for _ in _run(program, feed, state, epochs, watching, history):
+            if checkpoint:
+                checkpoint(_state_now(program, state, history), history)
+        for watcher in watching:
+            watcher.end()
+        return _state_now(program, state, history), history
+
+
+def _state_now(program: Program, start: State, history: History) -> State:
+    epoch = start.epoch + len(history["loss"])
+    return State(program.read_weights(), program.read_slots(), start.seed, epoch)
 
 
 def _run(
     program: Program,
     feed: Feed,
-    held_out: Feed | None,
     state: State,
     epochs: int,
-    patience: int | None,
-    callbacks: Sequence[Any],
-    report: Report | None,
-) -> dict[str, list[float]]:
-    """Run the epochs on a loaded program, which is left with the weights to keep."""
+    watchers: Sequence[Watcher],
+    history: History,
+) -> Iterator[None]:
+    """Run the epochs on a loaded program, filling in the history; yield between calls."""
     total_weight = _total_weight(feed)
-    best = _Best(program, held_out, patience) if held_out is not None else None
-    keras_callbacks = _KerasCallbacks(program, callbacks, epochs) if callbacks else None
-    is_watched = bool(best or keras_callbacks or report)
-    at_once = 1 if is_watched else program.epochs_at_once(feed)
-    history: dict[str, list[float]] = {"loss": []}
+    at_once = 1 if watchers else program.epochs_at_once(feed)
     for start in range(0, epochs, at_once):
-        chunk = range(start, min(start + at_once, epochs))
-        if keras_callbacks:
-            keras_callbacks.begin_epoch(start)
-        orders = [epoch_order(state.seed, state.epoch + e, feed.table.n_rows) for e in chunk]
+        for watcher in watchers:
+            watcher.begin_epoch(start)
+        orders = [
+            epoch_order(state.seed, state.epoch + epoch, feed.table.n_rows)
+            for epoch in range(start, min(start + at_once, epochs))
+        ]
         losses = program.train(feed, orders) / total_weight
         _check_finite(losses, state.epoch + start)
         history["loss"] += losses.tolist()
-        if not is_watched:
-            continue
-        logs = {"loss": float(losses[0])}
-        stop = best.update(logs) if best else False
+        logs = {"loss": float(losses[-1])}
+        read_state = partial(_state_now, program, state, history)
+        stop = False
+        for watcher in watchers:
+            stop |= watcher.end_epoch(start, logs, read_state)
         for name in logs.keys() - {"loss"}:
             history.setdefault(name, []).append(logs[name])
-        if keras_callbacks:
-            stop |= keras_callbacks.end_epoch(start, logs)
-        if report:
-            stop |= report(start, logs, program)
+        yield
         if stop:
             break
-    if best:
-        best.restore()
-    if keras_callbacks:
-        keras_callbacks.end()
-    return history
 
 
 def is_keras_callback(thing: Any) -> bool:
@@ -188,7 +207,7 @@ def _check_finite(losses: np.ndarray, first_epoch: int) -> None:
 
 
 class _Best:
-    """The lowest validation loss so far, and the weights that had it."""
+    """Watches the validation loss, and ends with the weights that had the lowest."""
 
     def __init__(self, program: Program, held_out: Feed, patience: int | None):
         self._program = program
@@ -199,8 +218,10 @@ class _Best:
         self._weights: list[np.ndarray] | None = None
         self._n_since = 0
 
-    def update(self, logs: dict[str, float]) -> bool:
-        """Add `val_loss` to the logs; say whether patience has run out."""
+    def begin_epoch(self, epoch: int) -> None:
+        pass
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], state: ReadState) -> bool:
         loss = self._program.sum_losses(self._held_out) / self._total_weight
         logs["val_loss"] = loss
         self._n_since += 1
@@ -208,8 +229,7 @@ class _Best:
             self._loss, self._weights, self._n_since = loss, self._program.read_weights(), 0
         return self._n_since >= self._patience
 
-    def restore(self) -> None:
-        """Set the program's weights to the best."""
+    def end(self) -> None:
         if self._weights is not None:
             self._program.set_weights(self._weights)
 
@@ -229,7 +249,7 @@ class _KerasCallbacks:
     def begin_epoch(self, epoch: int) -> None:
         self._list.on_epoch_begin(epoch)
 
-    def end_epoch(self, epoch: int, logs: dict[str, float]) -> bool:
+    def end_epoch(self, epoch: int, logs: dict[str, float], state: ReadState) -> bool:
         self._list.on_epoch_end(epoch, dict(logs))
         return bool(self._model.stop_training)
 

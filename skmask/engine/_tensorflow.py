@@ -1,11 +1,11 @@
-"""TensorFlow and Keras, imported without their start-up chatter."""
+"""TensorFlow and Keras: imported without chatter, with the threads granted, and fork-safe."""
 
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 # What TensorFlow's C++ side prints before its logging is set up (and so before any
 # setting can silence it): a banner and lines such as "I0000 00:00:17 port.cc:153] ...".
@@ -63,4 +63,42 @@ if keras.backend.backend() != "tensorflow":
         "Python starts."
     )
 
-__all__ = ["keras", "tf"]
+
+def _take_granted_threads() -> None:
+    """Use no more threads than joblib granted to this worker.
+
+    joblib tells its workers through the variable that OpenMP reads, which TensorFlow's own
+    thread pools do not. Settings made before, and an initialised TensorFlow, are left alone.
+    """
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    threading = tf.config.threading
+    if not granted.isdigit() or threading.get_intra_op_parallelism_threads():
+        return
+    with suppress(RuntimeError):
+        threading.set_intra_op_parallelism_threads(int(granted))
+        threading.set_inter_op_parallelism_threads(int(granted))
+
+
+_take_granted_threads()
+
+_used_in: int | None = None
+
+
+def note_use() -> None:
+    """Call before TensorFlow computes: raise where it would hang.
+
+    A fork copies TensorFlow's memory but not its threads, so that the first computation in the
+    child waits for ever.
+    """
+    global _used_in
+    if _used_in is None:
+        _used_in = os.getpid()
+    elif _used_in != os.getpid():
+        raise RuntimeError(
+            "skmask must not be used in a process forked after TensorFlow was at work; got a "
+            f"fork of process {_used_in}. Start workers with the method 'spawn' or "
+            "'forkserver', or use joblib's default backend 'loky'."
+        )
+
+
+__all__ = ["keras", "note_use", "tf"]
