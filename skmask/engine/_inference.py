@@ -1,6 +1,5 @@
 """Inference through kept functions that take the weights as arguments."""
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -11,26 +10,29 @@ from skmask.engine._network import Network
 from skmask.engine._program import note_trace
 from skmask.engine._tensorflow import keras, note_use, tf
 
-# Rows at once: bounds memory, and keeps what a chunk touches within the caches.
-_CHUNK_ROWS = 4096
+# Rows at once, and numbers in a chunk's input or output: what bounds the memory.
+_CHUNK_ROWS = 16_384
+_CHUNK_NUMBERS = 1 << 23
 
-Forward = Callable[[list[Any], Any], Any]
 
-
-def _make_forward(network: Network) -> Forward:
-    """Return a compiled function `(weights, X) -> logits` for any number of rows."""
+def _make_forward(network: Network) -> Any:
+    """Return a compiled function of the weights and any number of rows, to logits."""
     model = network.build()
 
-    def forward(weights: list[Any], X: Any) -> Any:
+    @tf.function(
+        input_signature=[
+            *(tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables),
+            tf.TensorSpec(model.input_shape, model.inputs[0].dtype),
+        ],
+        autograph=False,
+    )
+    def forward(*inputs: Any) -> Any:
         note_trace()
+        *weights, X = inputs
         with keras.StatelessScope(list(zip(model.variables, weights, strict=True))):
             return tf.cast(model(X, training=False), tf.float32)
 
-    signature = [
-        [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables],
-        tf.TensorSpec(model.input_shape, model.inputs[0].dtype),
-    ]
-    return tf.function(forward, input_signature=signature, autograph=False).get_concrete_function()
+    return forward.get_concrete_function()
 
 
 _kept_forward = lru_cache(maxsize=64)(_make_forward)
@@ -55,10 +57,21 @@ class Predictor:
     def __call__(self, X: Any) -> np.ndarray:
         """Return logits of shape (n_rows, n_outputs) for float32 rows, dense or CSR."""
         note_use()
-        logits = np.empty((X.shape[0], self._n_outputs), np.float32)
-        for start in range(0, X.shape[0], _CHUNK_ROWS):
-            rows = X[start : start + _CHUNK_ROWS]
-            if sparse.issparse(rows):
-                rows = rows.toarray()
-            logits[start : start + _CHUNK_ROWS] = self._forward(self._weights, tf.constant(rows))
+        n_rows, n_features = X.shape
+        step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // max(n_features, self._n_outputs))
+        if n_rows <= step:
+            return self._logits(X)
+        logits = np.empty((n_rows, self._n_outputs), np.float32)
+        for start in range(0, n_rows, step):
+            logits[start : start + step] = self._logits(X[start : start + step])
         return logits
+
+    def _logits(self, rows: Any) -> np.ndarray:
+        if sparse.issparse(rows):
+            rows = rows.toarray()
+        # The function's own call checks each argument's shape anew, which takes ten times as
+        # long as a row.
+        (logits,) = tf.raw_ops.StatefulPartitionedCall(
+            args=[*self._weights, tf.constant(rows)], Tout=[tf.float32], f=self._forward
+        )
+        return np.array(logits)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable
+from functools import cache
 from typing import Any
 
 from skmask.engine._tensorflow import keras
@@ -10,6 +11,11 @@ OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw",
     "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
+
+
+@cache
+def _class_named(name: str) -> Any:
+    return type(keras.optimizers.get(name))
 
 
 class OptimizerRecipe:
@@ -25,7 +31,7 @@ class OptimizerRecipe:
 
     def __init__(self, optimizer: Any, learning_rate: float):
         if isinstance(optimizer, str):
-            self._class = type(keras.optimizers.get(optimizer))
+            self._class = _class_named(optimizer)
             self._config: dict[str, Any] = {"learning_rate": learning_rate}
         else:
             self._class = type(optimizer)

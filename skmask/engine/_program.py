@@ -92,7 +92,7 @@ class Program:
         self.model = recipe.network.build()
         self.optimizer = recipe.optimizer.build()
         self.optimizer.build(self.model.trainable_variables)
-        self._fresh_slots = [np.array(variable) for variable in self.optimizer.variables]
+        self._fresh_slots = _read(self.optimizer.variables)
         self._uses_batch_statistics = any(
             isinstance(layer, keras.layers.BatchNormalization)
             for layer in self.model._flatten_layers()
@@ -127,11 +127,11 @@ class Program:
 
     def read_weights(self) -> list[np.ndarray]:
         """Return the values of `model.variables`."""
-        return [np.array(variable) for variable in self.model.variables]
+        return _read(self.model.variables)
 
     def read_slots(self) -> list[np.ndarray]:
         """Return the values of the optimizer's variables."""
-        return [np.array(variable) for variable in self.optimizer.variables]
+        return _read(self.optimizer.variables)
 
     # Running it.
 
@@ -223,6 +223,7 @@ class Program:
         n_rows, n_epochs = counts[0], counts[1]
         n_steps = (n_rows + size - 1) // size
 
+        # Two loops, for XLA compiles one over all steps anew for every number of rows.
         def epoch(number: Any, sums: Any) -> Any:
             def step(number_of_step: Any, total: Any) -> Any:
                 start = number_of_step * size
@@ -246,4 +247,9 @@ def _while(n_times: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
 
 def _assign(variables: list[Any], values: list[np.ndarray]) -> None:
     for variable, value in zip(variables, values, strict=True):
-        variable.value.assign(value)
+        tensor = tf.constant(value, dtype=variable.dtype, shape=variable.shape)
+        tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tensor)
+
+
+def _read(variables: list[Any]) -> list[np.ndarray]:
+    return [np.asarray(variable.value.numpy()) for variable in variables]

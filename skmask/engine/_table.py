@@ -11,8 +11,10 @@ from skmask.engine._tensorflow import tf
 Column: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 
-# Rows made dense at a time where a column is sparse: what bounds the memory of an epoch.
+# Rows, and numbers, made dense at a time where a column is sparse: what bounds the memory of
+# an epoch. A batch is never cut.
 _SLAB_ROWS = 4096
+_SLAB_NUMBERS = 1 << 24
 
 
 def round_up_rows(n_rows: int) -> int:
@@ -49,7 +51,11 @@ class Table:
         self.columns = dict(columns)
         self.n_rows = self.columns["X"].shape[0]
         self.is_dense = not any(sparse.issparse(column) for column in self.columns.values())
-        at_once = self.n_rows if self.is_dense else min(self.n_rows, max(_SLAB_ROWS, batch_size))
+        at_once = self.n_rows
+        if not self.is_dense:
+            width = sum(int(np.prod(column.shape[1:])) for column in self.columns.values())
+            slab = max(min(_SLAB_ROWS, _SLAB_NUMBERS // width), batch_size)
+            at_once = min(self.n_rows, slab)
         self.size = round_up_rows(at_once)
         self.batch_size = min(batch_size, self.size)
 

@@ -1,0 +1,101 @@
+"""A grid search: 12 candidates x 5 folds and the refit, 1,000 x 20, 20 epochs, cold.
+
+Each contender runs in processes of its own, so that tracing and compiling count: the first
+search of a session is what people wait for. Twelve learning rates by layer sizes, the same for
+all. The time is that of `GridSearchCV.fit`, imports not counted.
+
+Run: python benchmarks/search.py
+"""
+
+import json
+import subprocess
+import sys
+import warnings
+from statistics import median
+
+from _compare import ratios, report, seconds
+
+REPEATS = {"skmask": 3, "MLPClassifier": 3, "SciKeras": 1}
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+SIZES = (50, 100)
+EPOCHS = 20
+
+
+def skmask_search():
+    """Return an estimator and its grid."""
+    from skmask import RestrictedClassClassifier
+
+    clf = RestrictedClassClassifier(epochs=EPOCHS, random_state=0)
+    return clf, {"hidden_layer_sizes": [(n,) for n in SIZES], "learning_rate": RATES}
+
+
+def mlp_search():
+    """Return an estimator and its grid."""
+    from sklearn.neural_network import MLPClassifier
+
+    clf = MLPClassifier(
+        batch_size=32, max_iter=EPOCHS, alpha=0, tol=0, n_iter_no_change=99, random_state=0
+    )
+    return clf, {"hidden_layer_sizes": [(n,) for n in SIZES], "learning_rate_init": RATES}
+
+
+def scikeras_search():
+    """Return an estimator and its grid."""
+    import keras
+    from scikeras.wrappers import KerasClassifier
+
+    def model(meta, size=100):
+        hidden = keras.layers.Dense(size, activation="relu")
+        return keras.Sequential(
+            [
+                keras.Input((meta["n_features_in_"],)),
+                hidden,
+                keras.layers.Dense(meta["n_classes_"], activation="softmax"),
+            ]
+        )
+
+    clf = KerasClassifier(
+        model=model,
+        loss="sparse_categorical_crossentropy",
+        optimizer="adam",
+        batch_size=32,
+        epochs=EPOCHS,
+        random_state=0,
+        verbose=0,
+        size=100,
+    )
+    return clf, {"size": SIZES, "optimizer__learning_rate": RATES}
+
+
+SEARCHES = {"skmask": skmask_search, "MLPClassifier": mlp_search, "SciKeras": scikeras_search}
+
+
+def run_one(name):
+    """Print the time of one contender's search."""
+    from sklearn.datasets import make_classification
+    from sklearn.model_selection import GridSearchCV
+
+    warnings.simplefilter("ignore")
+    X, y = make_classification(1000, 20, n_informative=10, n_classes=4, random_state=0)
+    clf, grid = SEARCHES[name]()
+    search = GridSearchCV(clf, grid, cv=5, error_score="raise")
+    print(json.dumps(seconds(lambda: search.fit(X, y))))
+
+
+def main():
+    """Print and write the table."""
+    times = {name: [] for name in SEARCHES}
+    for turn in range(max(REPEATS.values())):
+        for name, repeats in REPEATS.items():
+            if turn < repeats:
+                done = subprocess.run(
+                    [sys.executable, __file__, name], capture_output=True, text=True, check=True
+                )
+                times[name].append(float(done.stdout.splitlines()[-1]))
+    medians = {name: median(taken) for name, taken in times.items()}
+    goals = {"SciKeras": 20, "MLPClassifier": 2}
+    report("search", ratios("GridSearchCV, 12 x 5, 1,000 x 20, 20 epochs", medians, goals))
+
+
+if __name__ == "__main__":
+    run_one(sys.argv[1]) if len(sys.argv) > 1 else main()
