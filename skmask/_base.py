@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.extmath import softmax
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
@@ -48,15 +46,14 @@ from skmask.engine import (
     custom_network,
     described_network,
     is_keras_callback,
+    log_softmax,
+    softmax,
     train,
     with_weights,
 )
 from skmask.nn.networks import ACTIVATIONS, mlp
 
 __all__ = ["BaseKerasClassifier"]
-
-# Rows of scores turned into probabilities at a time: what stays within the caches.
-_CHUNK_ROWS = 4096
 
 
 History = dict[str, list[float]]
@@ -311,10 +308,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         ndarray of float32 of shape (n_samples, n_classes)
             Columns follow `classes_`. Exactly 0 where a class is not allowed; rows sum to 1.
         """
-        scores = self._scores(X, allowed)
-        for start in range(0, len(scores), _CHUNK_ROWS):
-            softmax(scores[start : start + _CHUNK_ROWS], copy=False)
-        return scores
+        return self._scores(X, allowed, softmax)
 
     def predict_log_proba(self, X, *, allowed=None):
         """Predict the logarithms of class probabilities.
@@ -332,7 +326,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         ndarray of float32 of shape (n_samples, n_classes)
             Columns follow `classes_`. -inf where a class is not allowed.
         """
-        return log_softmax(self._scores(X, allowed), axis=1)
+        return self._scores(X, allowed, log_softmax)
 
     def decision_function(self, X, *, allowed=None):
         """Return the network's scores.
@@ -594,12 +588,13 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
 
     def _hold_out(self, rows: _Rows, seed: int) -> tuple[_Rows, _Rows]:
         """Split off a stratified part for early stopping."""
-        kept, held_out = train_test_split(
-            np.arange(len(rows.codes)),
-            test_size=self.validation_fraction,
-            stratify=rows.codes,
-            random_state=seed,
-        )
+        with naming("validation_fraction"):
+            kept, held_out = train_test_split(
+                np.arange(len(rows.codes)),
+                test_size=self.validation_fraction,
+                stratify=rows.codes,
+                random_state=seed,
+            )
         return rows[kept], rows[held_out]
 
     def _copied_callbacks(self) -> list[Any]:
@@ -657,14 +652,22 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
 
     # Prediction.
 
-    def _scores(self, X: Any, allowed: Any) -> np.ndarray:
-        """Return logits of shape (n_samples, n_classes), -inf where a class is not allowed."""
+    def _scores(
+        self, X: Any, allowed: Any, finish: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Return logits of shape (n_samples, n_classes), -inf where a class is not allowed.
+
+        Or, with `finish`, what it makes of them, row by row.
+        """
         check_is_fitted(self)
         X, mask = self._check_prediction_rows(X, allowed)
-        scores = self._predictor()(X)
-        if mask is not None:
-            _restrict(scores, mask)
-        return scores
+
+        def finish_rows(logits: np.ndarray, rows: slice) -> np.ndarray:
+            if mask is not None:
+                logits = _restricted(logits, mask if mask.shape[0] != X.shape[0] else mask[rows])
+            return logits if finish is None else finish(logits)
+
+        return self._predictor()(X, finish_rows)
 
     def _predictor(self) -> Predictor:
         kept = self._derived.predictor
@@ -768,11 +771,6 @@ def _network_of(
     return made
 
 
-def _restrict(scores: np.ndarray, allowed: Allowed) -> None:
-    """Set the scores of classes that are not allowed to -inf, in place."""
-    for start in range(0, len(scores), _CHUNK_ROWS):
-        chunk = scores[start : start + _CHUNK_ROWS]
-        mask = allowed if allowed.shape[0] != len(scores) else allowed[start : start + len(chunk)]
-        if sparse.issparse(mask):
-            mask = mask.toarray()
-        np.copyto(chunk, -np.inf, where=~mask)
+def _restricted(logits: np.ndarray, allowed: Allowed) -> np.ndarray:
+    """Return logits with -inf where a class is not allowed."""
+    return np.where(allowed.toarray() if sparse.issparse(allowed) else allowed, logits, -np.inf)

@@ -207,6 +207,23 @@ def test_slabs_of_a_sparse_table_are_whole_batches():
     np.testing.assert_array_equal(np.concatenate(seen), np.arange(10_000)[::-1])
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
+def test_dtype_policy_of_keras_is_followed(policy):
+    plain = task_of(columns_of(100))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        task = task_of(columns_of(100))
+        assert task.network != plain.network
+        trained, history = train(task, start(task), epochs=2)
+        logits = Predictor(task.network, trained.weights)(columns_of(5)["X"])
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert logits.dtype == np.float32
+    expected = train(plain, start(plain), epochs=2)[1]["loss"]
+    assert history["loss"] == pytest.approx(expected, rel=0.05)
+
+
 # Networks.
 
 

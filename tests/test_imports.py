@@ -114,3 +114,17 @@ def test_public_names_are_all_there():
     assert set(skmask.__all__) <= set(dir(skmask))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = skmask.nothing
+
+
+def test_oldest_versions_tested_are_the_oldest_allowed():
+    import tomllib
+
+    def bounds(lines, sign):
+        pairs = (line.split(sign) for line in lines if sign in line)
+        return {name.strip(): version.strip() for name, version in pairs}
+
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    allowed = bounds(project["dependencies"], ">=")
+    tested = bounds((ROOT.parent / ".ci" / "oldest.txt").read_text().splitlines(), "==")
+    for name, version in allowed.items():  # 1.9 is 1.9.0
+        assert (tested[name] + ".0").startswith(version + ".")

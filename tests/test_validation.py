@@ -141,6 +141,10 @@ FIT_ERRORS = {
     "layer kind": ({"hidden_layer_sizes": (5, 2.5)}, "hidden_layer_sizes must hold whole numbers"),
     "uncallable network": ({"network": "mlp"}, "'network' parameter .* must be a callable"),
     "callbacks": ({"callbacks": [print]}, "callbacks must be instances of keras.callbacks"),
+    "validation fraction that gives a class no row": (
+        {"early_stopping": True, "validation_fraction": 0.01},
+        "validation_fraction: The test_size = 1 should be greater or equal to the number of",
+    ),
     "validation fraction": (
         {"early_stopping": True, "validation_fraction": 1.0},
         "'validation_fraction' parameter",

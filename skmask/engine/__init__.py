@@ -1,6 +1,6 @@
 """Programs, training and inference: Keras and TensorFlow, and nothing of scikit-learn."""
 
-from skmask.engine._inference import Predictor
+from skmask.engine._inference import Predictor, log_softmax, softmax
 from skmask.engine._network import Network, custom_network, described_network, with_weights
 from skmask.engine._optimizer import OPTIMIZERS, OptimizerRecipe
 from skmask.engine._program import Loss, count_traces
@@ -20,6 +20,8 @@ __all__ = [
     "custom_network",
     "described_network",
     "is_keras_callback",
+    "log_softmax",
+    "softmax",
     "train",
     "with_weights",
 ]

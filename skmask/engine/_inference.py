@@ -1,5 +1,6 @@
 """Inference through kept functions that take the weights as arguments."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,8 @@ from skmask.engine._tensorflow import keras, note_use, tf
 _CHUNK_ROWS = 16_384
 _CHUNK_NUMBERS = 1 << 23
 
+Finish = Callable[[np.ndarray, slice], np.ndarray]
+
 
 def _make_forward(network: Network) -> Any:
     """Return a compiled function of the weights and any number of rows, to logits."""
@@ -22,7 +25,7 @@ def _make_forward(network: Network) -> Any:
     @tf.function(
         input_signature=[
             *(tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables),
-            tf.TensorSpec(model.input_shape, model.inputs[0].dtype),
+            tf.TensorSpec(model.input_shape, tf.float32),
         ],
         autograph=False,
     )
@@ -54,24 +57,41 @@ class Predictor:
         self._weights = [tf.constant(weight) for weight in weights]
         self._n_outputs = network.output_shape[-1]
 
-    def __call__(self, X: Any) -> np.ndarray:
-        """Return logits of shape (n_rows, n_outputs) for float32 rows, dense or CSR."""
+    def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
+        """Return logits of shape (n_rows, n_outputs) for float32 rows, dense or CSR.
+
+        Parameters
+        ----------
+        X : ndarray or CSR of shape (n_rows, n_features)
+        finish : callable `(logits, rows) -> array of the same shape`, default=None
+            What to make of the logits of a slice of the rows, while they are in the caches.
+        """
         note_use()
         n_rows, n_features = X.shape
         step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // max(n_features, self._n_outputs))
-        if n_rows <= step:
-            return self._logits(X)
-        logits = np.empty((n_rows, self._n_outputs), np.float32)
+        results = np.empty((n_rows, self._n_outputs), np.float32)
         for start in range(0, n_rows, step):
-            logits[start : start + step] = self._logits(X[start : start + step])
-        return logits
+            rows = slice(start, start + step)
+            logits = self._logits(X[rows])
+            results[rows] = logits if finish is None else finish(logits, rows)
+        return results
 
-    def _logits(self, rows: Any) -> np.ndarray:
-        if sparse.issparse(rows):
-            rows = rows.toarray()
+    def _logits(self, X: Any) -> np.ndarray:
+        if sparse.issparse(X):
+            X = X.toarray()
         # The function's own call checks each argument's shape anew, which takes ten times as
         # long as a row.
         (logits,) = tf.raw_ops.StatefulPartitionedCall(
-            args=[*self._weights, tf.constant(rows)], Tout=[tf.float32], f=self._forward
+            args=[*self._weights, tf.constant(X)], Tout=[tf.float32], f=self._forward
         )
-        return np.array(logits)
+        return np.asarray(logits)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax of each row: 0 where a logit is -inf. On all cores."""
+    return np.asarray(tf.raw_ops.Softmax(logits=logits))
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the softmax of each row: -inf where a logit is."""
+    return np.asarray(tf.raw_ops.LogSoftmax(logits=logits))

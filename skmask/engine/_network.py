@@ -158,7 +158,6 @@ def custom_network(
     return Network(partial(_model, network, input_shape, n_outputs))
 
 
-@lru_cache(maxsize=64)
 def described_network(
     network: Callable[..., Any],
     input_shape: tuple[int, ...],
@@ -167,11 +166,23 @@ def described_network(
 ) -> Network:
     """Return the network `network(inputs, n_outputs, **settings)`, without building it twice.
 
-    For functions that depend on nothing but their arguments.
+    For functions that depend on nothing but their arguments, and on Keras' dtype policy.
     """
+    policy = keras.config.dtype_policy().name
+    return _described_network(network, input_shape, n_outputs, policy, **settings)
+
+
+@lru_cache(maxsize=64)
+def _described_network(
+    network: Callable[..., Any],
+    input_shape: tuple[int, ...],
+    n_outputs: int,
+    policy: str,
+    **settings: Hashable,
+) -> Network:
     return Network(
         partial(_model, partial(network, **settings), input_shape, n_outputs),
-        key=(network, input_shape, n_outputs, tuple(sorted(settings.items()))),
+        key=(network, input_shape, n_outputs, policy, tuple(sorted(settings.items()))),
     )
 
 

@@ -187,8 +187,8 @@ class Program:
             with tf.GradientTape() as tape:
                 total = self._batch_loss(data, constants, rows, valid, training=True)
                 objective = total / tf.reduce_sum(valid)
-                if self.model.losses:
-                    objective += tf.add_n(self.model.losses)
+                for penalty in self.model.losses:
+                    objective += tf.cast(penalty, tf.float32)
             variables = self.model.trainable_variables
             gradients = tape.gradient(objective, [variable.value for variable in variables])
             self.optimizer.apply(gradients, variables)
