@@ -229,6 +229,8 @@ def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
 
 def check_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
     """Return non-negative weights of shape (n_samples,), float64, not all zero."""
+    if sample_weight is None:
+        return np.ones(X.shape[0])
     with naming("sample_weight"):
         return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 

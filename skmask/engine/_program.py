@@ -92,7 +92,7 @@ class Program:
         self.model = recipe.network.build()
         self.optimizer = recipe.optimizer.build()
         self.optimizer.build(self.model.trainable_variables)
-        self._fresh_slots = _read(self.optimizer.variables)
+        self._fresh_slots = [tf.constant(slot) for slot in _read(self.optimizer.variables)]
         self._uses_batch_statistics = any(
             isinstance(layer, keras.layers.BatchNormalization)
             for layer in self.model._flatten_layers()
@@ -245,9 +245,9 @@ def _while(n_times: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
     )
 
 
-def _assign(variables: list[Any], values: list[np.ndarray]) -> None:
+def _assign(variables: list[Any], values: Sequence[Any]) -> None:
     for variable, value in zip(variables, values, strict=True):
-        tensor = tf.constant(value, dtype=variable.dtype, shape=variable.shape)
+        tensor = tf.convert_to_tensor(value, dtype=variable.dtype)
         tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tensor)
 
 
