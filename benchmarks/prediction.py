@@ -33,7 +33,7 @@ def main():
     }
     for work in one.values():
         work()
-    times = {name: taken / CALLS for name, taken in interleaved(one, 11).items()}
+    times = {name: taken / CALLS for name, taken in interleaved(one, 7).items()}
     goals = {"keras.Model.predict": 60, "MLPClassifier": 1 / 6}
     rows = ratios("predict_proba, one row", times, goals)
 

@@ -68,6 +68,7 @@ _SET_BY_FIT = (
     "_derived",
     "_is_restricted",
     "_labels",
+    "_mask_columns",
     "_state",
 )
 
@@ -80,12 +81,19 @@ class _Rows:
     codes: np.ndarray
     weight: np.ndarray
     allowed: Allowed | None
+    mask_columns: np.ndarray | None
 
     def __getitem__(self, rows: np.ndarray) -> "_Rows":
         allowed = self.allowed
         if allowed is not None and allowed.shape[0] == len(self.codes):
             allowed = allowed[rows]
-        return _Rows(self.X[rows], self.codes[rows], self.weight[rows], allowed)
+        return replace(
+            self,
+            X=self.X[rows],
+            codes=self.codes[rows],
+            weight=self.weight[rows],
+            allowed=allowed,
+        )
 
     def columns(self) -> dict[str, Any]:
         """Return what the engine is given row by row."""
@@ -410,10 +418,13 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         codes = encode_labels(y, np.sort(labels))
         weight = check_sample_weight(sample_weight, X)
         weight *= check_class_weight(self.class_weight, codes, np.sort(labels), weight)[codes]
-        X, allowed = self._split_off_allowed(X, raw_X, allowed, labels)
+        columns = None
+        if self.allowed_columns is not None:
+            columns = check_columns(self.allowed_columns, raw_X, len(labels))
+        X, allowed = _split_off_allowed(X, allowed, columns, labels)
         if allowed is not None:
             check_labels_allowed(codes, allowed, y)
-        rows = _Rows(X, codes, weight, allowed)
+        rows = _Rows(X, codes, weight, allowed, columns)
         if not weight.all():
             rows = rows[np.flatnonzero(weight)]
         if not len(rows.codes):
@@ -422,24 +433,6 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
                 "0 for every row. Raise a weight."
             )
         return rows, labels
-
-    def _split_off_allowed(
-        self, X: Any, raw_X: Any, allowed: Any, labels: np.ndarray
-    ) -> tuple[Any, Allowed | None]:
-        """Return the features and the mask, wherever the mask came from."""
-        lifted = isinstance(allowed, str) and allowed == "all"
-        if self.allowed_columns is not None:
-            if allowed is not None and not lifted:
-                raise ValueError(
-                    "allowed must not be given together with allowed_columns; got both. Drop "
-                    "one of them."
-                )
-            columns = check_columns(self.allowed_columns, raw_X, len(labels))
-            allowed = "all" if lifted else X[:, columns]
-            X = X[:, np.setdiff1d(np.arange(X.shape[1]), columns)]
-        if allowed is None or lifted:
-            return X, None
-        return X, check_allowed(allowed, n_samples=X.shape[0], classes=labels)
 
     def _check_partial_classes(self, classes: Any) -> np.ndarray:
         """Return all labels in the user's order, the same in every call."""
@@ -467,17 +460,16 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
 
     def _check_prediction_rows(self, X: Any, allowed: Any) -> tuple[Any, Allowed | None]:
         """Return the features and the mask of rows to predict."""
-        raw_X = X
         with naming("X"):
             X = validate_data(
                 self, X, accept_sparse="csr", dtype=np.float32, reset=False, order="C"
             )
-        if self._is_restricted and allowed is None and self.allowed_columns is None:
+        if self._is_restricted and allowed is None and self._mask_columns is None:
             raise ValueError(
                 "allowed must be given for prediction after a fit with a mask; got None. Pass "
                 "the mask of these rows, or allowed='all' to lift the restriction on purpose."
             )
-        return self._split_off_allowed(X, raw_X, allowed, self._labels)
+        return _split_off_allowed(X, allowed, self._mask_columns, self._labels)
 
     # Training.
 
@@ -552,6 +544,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             "history_": whole,
             "n_iter_": len(whole["loss"]),
             "_labels": labels,
+            "_mask_columns": rows.mask_columns,
             "_is_restricted": rows.allowed is not None,
             "_architecture": self._settings(),
             "_state": state,
@@ -580,7 +573,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
                 f"{quote(self.classes_)}; got {quote(np.sort(labels))}. Pass classes= with all "
                 "labels, or set warm_start=False."
             )
-        if self._is_restricted and rows.allowed is None and self.allowed_columns is None:
+        if self._is_restricted and rows.allowed is None and rows.mask_columns is None:
             raise ValueError(
                 "allowed must be given in every call once it was given in one; got None. Pass "
                 "the mask of these rows."
@@ -643,12 +636,10 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
     def _fitted_network(self) -> Network:
         """Return the network of the last fit, whatever the parameters are now."""
         if self._derived.network is None:
-            n_features = self.n_features_in_ - self._n_mask_columns()
+            n_mask_columns = 0 if self._mask_columns is None else len(self._mask_columns)
+            n_features = self.n_features_in_ - n_mask_columns
             self._derived.network = _network_of(self._architecture, n_features, len(self.classes_))
         return self._derived.network
-
-    def _n_mask_columns(self) -> int:
-        return 0 if self.allowed_columns is None else len(self.classes_)
 
     # Prediction.
 
@@ -769,6 +760,24 @@ def _network_of(
             f"{made.output_shape}. End it with keras.layers.Dense(n_outputs), without softmax."
         )
     return made
+
+
+def _split_off_allowed(
+    X: Any, allowed: Any, columns: np.ndarray | None, labels: np.ndarray
+) -> tuple[Any, Allowed | None]:
+    """Return the features and the mask, wherever the mask came from."""
+    lifted = isinstance(allowed, str) and allowed == "all"
+    if columns is not None:
+        if allowed is not None and not lifted:
+            raise ValueError(
+                "allowed must not be given together with allowed_columns; got both. Drop one of "
+                "them."
+            )
+        allowed = "all" if lifted else X[:, columns]
+        X = X[:, np.setdiff1d(np.arange(X.shape[1]), columns)]
+    if allowed is None or lifted:
+        return X, None
+    return X, check_allowed(allowed, n_samples=X.shape[0], classes=labels)
 
 
 def _restricted(logits: np.ndarray, allowed: Allowed) -> np.ndarray:

@@ -141,6 +141,25 @@ def test_parameters_set_after_the_fit_do_not_change_predictions(data):
     np.testing.assert_array_equal(again.predict_proba(X), before)
 
 
+def test_columns_set_after_the_fit_do_not_change_predictions(data):
+    X, y, allowed = data
+    both = np.c_[X, allowed]
+    clf = RestrictedClassClassifier((8,), epochs=1, allowed_columns=slice(5, 9), random_state=0)
+    before = clf.fit(both, y).predict_proba(both)
+    again = pickle.loads(pickle.dumps(clf.set_params(allowed_columns=None)))
+    np.testing.assert_array_equal(again.predict_proba(both), before)
+
+
+def test_function_for_a_network_is_stored_by_name(data):
+    X, y, _ = data
+    clf = RestrictedClassClassifier(network=build_network, epochs=1, random_state=0).fit(X, y)
+    stored = skops.io.dumps(clf)
+    untrusted = skops.io.get_untrusted_types(data=stored)
+    assert sorted(untrusted) == sorted([*TRUSTED, f"{__name__}.build_network"])
+    again = skops.io.loads(stored, trusted=untrusted)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+
+
 def damaged(stored, n, rng):
     """Yield files cut off, or with a byte changed, at n places in all."""
     for place in rng.integers(len(stored), size=n // 2):

@@ -103,9 +103,10 @@ class Program:
     def _compile(self, *, xla: bool) -> None:
         self._uses_xla = xla
         self._functions = {
-            traced.__name__: tf.function(traced, jit_compile=xla, autograph=False)
+            traced.__name__: _compiled(traced, xla=xla)
             for traced in (self._train_epochs, self._sum_losses)
         }
+        self._concrete: dict[tuple[str, int], Any] = {}
 
     # The state of a fit: arrays in, arrays out.
 
@@ -170,13 +171,30 @@ class Program:
         counts = tf.constant([len(orders[0]), len(orders)], tf.int32)
         inputs = (data, feed.constants, tf.constant(padded), counts)
         try:
-            sums = self._functions[name](*inputs)
+            sums = self._execute(name, feed.table.size, inputs)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
             if not self._uses_xla:
                 raise
             self._compile(xla=False)  # a layer that XLA has no kernel for
-            sums = self._functions[name](*inputs)
-        return np.array(sums)[: len(orders)]
+            sums = self._execute(name, feed.table.size, inputs)
+        return sums[: len(orders)]
+
+    def _execute(self, name: str, size: int, inputs: tuple[Any, ...]) -> np.ndarray:
+        """Call a function traced for tables of this size.
+
+        Not by its own call, which takes some milliseconds to look at every argument and every
+        variable again.
+        """
+        concrete = self._concrete.get((name, size))
+        if concrete is None:
+            concrete = self._functions[name].get_concrete_function(*inputs)
+            self._concrete[name, size] = concrete
+        (sums,) = tf.raw_ops.StatefulPartitionedCall(
+            args=[*tf.nest.flatten(inputs), *concrete.captured_inputs],
+            Tout=[tf.float64],
+            f=concrete,
+        )
+        return np.array(sums)
 
     # What is traced.
 
@@ -238,6 +256,17 @@ class Program:
         return sums
 
 
+def _compiled(function: Callable[..., Any], *, xla: bool) -> Any:
+    """Return a function whose concrete functions may be called by `StatefulPartitionedCall`.
+
+    That looks for XLA's mark on the calls inside of a function, not on the function itself.
+    """
+    if not xla:
+        return tf.function(function, autograph=False)
+    inner = tf.function(function, jit_compile=True, autograph=False)
+    return tf.function(lambda *inputs: inner(*inputs), autograph=False)
+
+
 def _while(n_times: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
     """Carry a value through `body(i, value)` for i below `n_times`, one after the other."""
     return tf.while_loop(
@@ -252,4 +281,7 @@ def _assign(variables: list[Any], values: Sequence[Any]) -> None:
 
 
 def _read(variables: list[Any]) -> list[np.ndarray]:
-    return [np.asarray(variable.value.numpy()) for variable in variables]
+    return [
+        np.array(tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=variable.dtype))
+        for variable in variables
+    ]
