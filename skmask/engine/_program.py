@@ -9,7 +9,7 @@ import numpy as np
 from skmask.engine._network import Network
 from skmask.engine._optimizer import OptimizerRecipe
 from skmask.engine._table import Feed, Layout
-from skmask.engine._tensorflow import keras, tf
+from skmask.engine._tensorflow import keras, tf, without_chatter
 
 # XLA takes about half a second more to compile and saves about 90 us a step.
 _XLA_FROM_STEPS = 16
@@ -188,7 +188,13 @@ class Program:
         concrete = self._concrete.get((name, size))
         if concrete is None:
             concrete = self._functions[name].get_concrete_function(*inputs)
+            with without_chatter():  # XLA announces its first compilation
+                sums = self._execute_traced(concrete, inputs)
             self._concrete[name, size] = concrete
+            return sums
+        return self._execute_traced(concrete, inputs)
+
+    def _execute_traced(self, concrete: Any, inputs: tuple[Any, ...]) -> np.ndarray:
         (sums,) = tf.raw_ops.StatefulPartitionedCall(
             args=[*tf.nest.flatten(inputs), *concrete.captured_inputs],
             Tout=[tf.float64],

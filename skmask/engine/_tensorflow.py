@@ -4,13 +4,22 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-# What TensorFlow's C++ side prints before its logging is set up (and so before any
-# setting can silence it): a banner and lines such as "I0000 00:00:17 port.cc:153] ...".
-_CHATTER = re.compile(rb"^(WARNING: All log messages before absl|[IWE]\d{4} [\d:.]+ )")
+# What TensorFlow's C++ side prints before its logging is set up (and so before any setting
+# can silence it): a banner and lines such as "I0000 00:00:17 port.cc:153] ..." or, in 2.20,
+# "2026-01-01 00:00:00.1: E cuda_platform.cc:51] ...".
+_CHATTER = re.compile(
+    rb"WARNING: All log messages before absl"
+    rb"|[IWE]\d{4} [\d:.]+ "
+    rb"|\d{4}-\d\d-\d\d [\d:.]+: [IWE] "
+)
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+_is_held = threading.Lock()
 
 
 @contextmanager
@@ -24,8 +33,24 @@ def _errors_only() -> Iterator[None]:
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Hold back stderr; give back every line that is not start-up chatter."""
+def without_chatter() -> Iterator[None]:
+    """Hold back stderr; give back every line that is not TensorFlow's start-up chatter.
+
+    Does nothing where the user has set TensorFlow's log level, or while another thread is in
+    here.
+    """
+    if _LOG_LEVEL in os.environ or not _is_held.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _stderr_held():
+            yield
+    finally:
+        _is_held.release()
+
+
+@contextmanager
+def _stderr_held() -> Iterator[None]:
     try:
         sys.stderr.flush()
         stderr = os.dup(2)
@@ -50,11 +75,9 @@ if _LOG_LEVEL in os.environ:  # the user has asked to see something: show it
     import keras
     import tensorflow as tf
 else:
-    with _errors_only(), _without_chatter():
+    with without_chatter(), _errors_only():
         import keras
         import tensorflow as tf
-
-        tf.config.list_physical_devices("GPU")  # complains here, once, where there is none
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -71,12 +94,12 @@ def _take_granted_threads() -> None:
     thread pools do not. Settings made before, and an initialised TensorFlow, are left alone.
     """
     granted = os.environ.get("OMP_NUM_THREADS", "")
-    threading = tf.config.threading
-    if not granted.isdigit() or threading.get_intra_op_parallelism_threads():
+    settings = tf.config.threading
+    if not granted.isdigit() or settings.get_intra_op_parallelism_threads():
         return
     with suppress(RuntimeError):
-        threading.set_intra_op_parallelism_threads(int(granted))
-        threading.set_inter_op_parallelism_threads(int(granted))
+        settings.set_intra_op_parallelism_threads(int(granted))
+        settings.set_inter_op_parallelism_threads(int(granted))
 
 
 _take_granted_threads()
@@ -93,6 +116,8 @@ def note_use() -> None:
     global _used_in
     if _used_in is None:
         _used_in = os.getpid()
+        with without_chatter():  # about the devices that are not there
+            tf.constant(0)
     elif _used_in != os.getpid():
         raise RuntimeError(
             "skmask must not be used in a process forked after TensorFlow was at work; got a "
@@ -101,4 +126,4 @@ def note_use() -> None:
         )
 
 
-__all__ = ["keras", "note_use", "tf"]
+__all__ = ["keras", "note_use", "tf", "without_chatter"]
