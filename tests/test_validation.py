@@ -184,7 +184,10 @@ DATA_ERRORS = {
     "lengths": (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
     "1-D": (lambda X, y: (X[:, 0], y), "Expected 2D array, got 1D array"),
     "empty": (lambda X, y: (X[:0], y[:0]), r"Found array with 0 sample\(s\)"),
-    "text": (lambda X, y: (X.astype(str) + "x", y), "could not convert string"),
+    "text": (
+        lambda X, y: (np.full(X.shape, "ninety", dtype=object), y),
+        "could not convert string",
+    ),
     "continuous y": (lambda X, y: (X, y + 0.5), "Unknown label type: continuous"),
     "nan in y": (lambda X, y: (X, replaced(y, 0, np.nan)), "Input y contains NaN"),
     "two columns of y": (lambda X, y: (X, np.c_[y, y]), "y should be a 1d array"),
