@@ -102,7 +102,8 @@ def _take_granted_threads() -> None:
         settings.set_inter_op_parallelism_threads(int(granted))
 
 
-_take_granted_threads()
+with without_chatter():  # TensorFlow looks for devices on the way
+    _take_granted_threads()
 
 _used_in: int | None = None
 
