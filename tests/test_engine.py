@@ -125,6 +125,19 @@ def test_watched_epochs_equal_epochs_in_one_call():
         np.testing.assert_array_equal(one, two)
 
 
+def test_one_program_serves_dense_and_sparse_tables_of_one_size():
+    from scipy import sparse
+
+    columns = columns_of(600)
+    thin = {**columns, "X": sparse.csr_array(columns["X"])}
+    losses = []
+    for each in (columns, thin, columns):
+        task = task_of(each)
+        losses.append(train(task, start(task), epochs=3)[1]["loss"])
+    assert losses[0] == losses[2]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
 def test_training_goes_on_where_it_stopped():
     task = task_of(columns_of(100))
     whole, _ = train(task, start(task), epochs=5)

@@ -106,7 +106,7 @@ class Program:
             traced.__name__: _compiled(traced, xla=xla)
             for traced in (self._train_epochs, self._sum_losses)
         }
-        self._concrete: dict[tuple[str, int], Any] = {}
+        self._concrete: dict[tuple[str, tuple[int, ...]], Any] = {}
 
     # The state of a fit: arrays in, arrays out.
 
@@ -170,27 +170,28 @@ class Program:
             row[: len(order)] = order
         counts = tf.constant([len(orders[0]), len(orders)], tf.int32)
         inputs = (data, feed.constants, tf.constant(padded), counts)
+        shape = (feed.table.size, *padded.shape)
         try:
-            sums = self._execute(name, feed.table.size, inputs)
+            sums = self._execute(name, shape, inputs)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
             if not self._uses_xla:
                 raise
             self._compile(xla=False)  # a layer that XLA has no kernel for
-            sums = self._execute(name, feed.table.size, inputs)
+            sums = self._execute(name, shape, inputs)
         return sums[: len(orders)]
 
-    def _execute(self, name: str, size: int, inputs: tuple[Any, ...]) -> np.ndarray:
-        """Call a function traced for tables of this size.
+    def _execute(self, name: str, shape: tuple[int, ...], inputs: tuple[Any, ...]) -> np.ndarray:
+        """Call a function traced for a table and orders of this shape.
 
         Not by its own call, which takes some milliseconds to look at every argument and every
         variable again.
         """
-        concrete = self._concrete.get((name, size))
+        concrete = self._concrete.get((name, shape))
         if concrete is None:
             concrete = self._functions[name].get_concrete_function(*inputs)
             with without_chatter():  # XLA announces its first compilation
                 sums = self._execute_traced(concrete, inputs)
-            self._concrete[name, size] = concrete
+            self._concrete[name, shape] = concrete
             return sums
         return self._execute_traced(concrete, inputs)
 
