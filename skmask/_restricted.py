@@ -1,13 +1,13 @@
 """RestrictedClassClassifier: classes that are known to be impossible for a row."""
 
-from skmask._base import BaseKerasClassifier
+from skmask._softmax import SoftmaxClassifier
 from skmask.engine import Loss
 from skmask.nn.losses import restricted_crossentropy
 
 __all__ = ["RestrictedClassClassifier"]
 
 
-class RestrictedClassClassifier(BaseKerasClassifier):
+class RestrictedClassClassifier(SoftmaxClassifier):
     """Neural network classifier for rows that know which of the classes are possible.
 
     For problems with many classes of which only some can occur in a given row, and which is
@@ -117,7 +117,7 @@ class RestrictedClassClassifier(BaseKerasClassifier):
     """
 
     _parameter_constraints = {
-        **BaseKerasClassifier._parameter_constraints,
+        **SoftmaxClassifier._parameter_constraints,
         "allowed_columns": [object, None],
     }
 

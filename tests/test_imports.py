@@ -11,6 +11,14 @@ ROOT = Path(__file__).parents[1] / "skmask"
 STANDARD = set(sys.stdlib_module_names)
 NUMERIC = {"numpy", "scipy", "sklearn"}
 LEAVES = {"skmask._restricted"}
+LEAF_IMPORTS = NUMERIC | {
+    "skmask._base",
+    "skmask._softmax",
+    "skmask._targets",
+    "skmask._validation",
+    "skmask.engine",
+    "skmask.nn",
+}
 
 # A module may import what stands here for its longest prefix, and the standard library.
 MAY_IMPORT = {
@@ -21,9 +29,10 @@ MAY_IMPORT = {
     "skmask.datasets": NUMERIC | {"skmask._validation"},
     "skmask.nn": {"keras", "skmask.nn"},
     "skmask.engine": {"keras", "tensorflow", "numpy", "scipy", "skmask.engine"},
-    "skmask._base": NUMERIC
-    | {"skmask.engine", "skmask.nn", "skmask._validation", "skmask._targets"},
-    **{leaf: {"numpy", "skmask._base", "skmask.nn", "skmask.engine"} for leaf in LEAVES},
+    "skmask._base": NUMERIC | {"skmask.engine", "skmask.nn", "skmask._validation"},
+    "skmask._softmax": NUMERIC
+    | {"skmask._base", "skmask.engine", "skmask._validation", "skmask._targets"},
+    **{leaf: LEAF_IMPORTS for leaf in LEAVES},
 }
 
 

@@ -161,7 +161,7 @@ FIT_ERRORS = {
     "class weight word": ({"class_weight": "even"}, "'class_weight' parameter"),
     "class weights all zero": (
         {"class_weight": dict.fromkeys(range(4), 0)},
-        "sample_weight times class_weight must leave a row",
+        "sample_weight must leave a row",
     ),
 }
 

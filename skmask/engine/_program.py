@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -33,18 +34,61 @@ def note_trace() -> None:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss of one row, `function(y, logits, **columns, **constants, **settings)`.
+    """What is minimised, and what else is counted while it is.
 
-    `function` is module-level and pure; `settings` are traced, columns and constants are
-    inputs.
+    Parameters
+    ----------
+    function : callable `(y, logits, **inputs, **settings) -> losses`
+        Module-level and pure. Losses have the shape (B,) of a batch's rows, or further axes
+        for labels or time steps; each counts with its entry of the column "weight", and not
+        at all where that is 0.
+    settings : tuple of (name, value)
+        Hashable: they are traced.
+    metrics : tuple of (name, callable `(y, logits, **inputs) -> (values, counts)`)
+        Ratios, pooled over an epoch: the sum of the weighted values over that of the weighted
+        counts, both of the losses' shape.
+
+    Columns and constants are inputs; a function gets those that it has a parameter for.
     """
 
     function: Callable[..., Any]
     settings: tuple[tuple[str, Hashable], ...] = ()
+    metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
 
-    def __call__(self, batch: Mapping[str, Any], logits: Any) -> Any:
-        inputs = {name: column for name, column in batch.items() if name not in ("X", "weight")}
-        return self.function(inputs.pop("y"), logits, **inputs, **dict(self.settings))
+    @property
+    def names(self) -> list[str]:
+        """Return what the history calls the loss and the metrics."""
+        return ["loss", *(name for name, _ in self.metrics)]
+
+    def sums(self, batch: Mapping[str, Any], logits: Any, valid: Any) -> tuple[Any, Any]:
+        """Return the sum of the losses, and all sums that an epoch adds up.
+
+        The latter is a tensor of shape (1 + n_metrics, 2): numerators and denominators, that
+        of the loss first.
+        """
+        inputs = {name: value for name, value in batch.items() if name not in ("X", "weight")}
+        losses = _called(self.function, inputs, logits, **dict(self.settings))
+        weight = batch["weight"] * _with_axes(valid, batch["weight"])
+        weight = tf.broadcast_to(_with_axes(weight, losses), tf.shape(losses))
+        total = tf.reduce_sum(losses * weight)
+        ratios = [(total, tf.reduce_sum(weight))]
+        for _, function in self.metrics:
+            values, counts = _called(function, inputs, logits)
+            ratios.append((tf.reduce_sum(values * weight), tf.reduce_sum(counts * weight)))
+        n_counted = tf.reduce_sum(tf.cast(weight > 0, tf.float32))
+        objective = tf.math.divide_no_nan(total, n_counted)
+        return objective, tf.cast(tf.convert_to_tensor(ratios), tf.float64)
+
+
+def _called(function: Callable[..., Any], inputs: Mapping[str, Any], logits: Any, **kw: Any) -> Any:
+    wanted = signature(function).parameters
+    given = {name: value for name, value in inputs.items() if name in wanted and name != "y"}
+    return function(inputs["y"], logits, **given, **kw)
+
+
+def _with_axes(values: Any, like: Any) -> Any:
+    """Return values with axes of length 1 behind, as many as it takes to multiply them."""
+    return tf.reshape(values, [*values.shape, *[1] * (like.shape.rank - values.shape.rank)])
 
 
 @dataclass(frozen=True)
@@ -104,7 +148,7 @@ class Program:
         self._uses_xla = xla
         self._functions = {
             traced.__name__: _compiled(traced, xla=xla)
-            for traced in (self._train_epochs, self._sum_losses)
+            for traced in (self._train_epochs, self._evaluate)
         }
         self._concrete: dict[tuple[str, tuple[int, ...]], Any] = {}
 
@@ -142,16 +186,24 @@ class Program:
             return 1
         return int(np.clip(_ROWS_PER_CALL // feed.table.size, 1, _EPOCHS_AT_MOST))
 
-    def train(self, feed: Feed, orders: Sequence[np.ndarray]) -> np.ndarray:
+    def train(self, feed: Feed, orders: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Train an epoch for each of up to `epochs_at_once` orders of the rows.
 
-        Returns the sum of the weighted losses of each epoch, shape (n_epochs,).
+        Returns the loss and the metrics of each epoch, shape (n_epochs,), by name.
         """
-        return self._over_feed("_train_epochs", feed, orders)
+        return self._pooled(self._over_feed("_train_epochs", feed, orders))
 
-    def sum_losses(self, feed: Feed) -> float:
-        """Return the sum of the weighted losses over all rows, nothing trained."""
-        return float(self._over_feed("_sum_losses", feed, [np.arange(feed.table.n_rows)])[0])
+    def evaluate(self, feed: Feed) -> dict[str, float]:
+        """Return the loss and the metrics over all rows, nothing trained."""
+        sums = self._over_feed("_evaluate", feed, [np.arange(feed.table.n_rows)])
+        return {name: float(values[0]) for name, values in self._pooled(sums).items()}
+
+    def _pooled(self, sums: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ratios for sums of shape (n_epochs, n_ratios, 2), 0 where nothing counts."""
+        numerators, denominators = sums[..., 0], sums[..., 1]
+        # Written so that NaN and infinity stay what they are.
+        ratios = numerators / np.where(denominators == 0, 1, denominators)
+        return dict(zip(self.recipe.loss.names, ratios.T, strict=True))
 
     def _over_feed(self, name: str, feed: Feed, orders: Sequence[np.ndarray]) -> np.ndarray:
         if feed.resident is not None:
@@ -210,33 +262,31 @@ class Program:
 
         def train_batch(rows: Any, valid: Any) -> Any:
             with tf.GradientTape() as tape:
-                total = self._batch_loss(data, constants, rows, valid, training=True)
-                objective = total / tf.reduce_sum(valid)
+                objective, sums = self._batch(data, constants, rows, valid, training=True)
                 for penalty in self.model.losses:
                     objective += tf.cast(penalty, tf.float32)
             variables = self.model.trainable_variables
             gradients = tape.gradient(objective, [variable.value for variable in variables])
             self.optimizer.apply(gradients, variables)
-            return total
+            return sums
 
         return self._each_batch(train_batch, orders, counts)
 
-    def _sum_losses(self, data: Any, constants: Any, orders: Any, counts: Any) -> Any:
+    def _evaluate(self, data: Any, constants: Any, orders: Any, counts: Any) -> Any:
         note_trace()
 
         def evaluate_batch(rows: Any, valid: Any) -> Any:
-            return self._batch_loss(data, constants, rows, valid, training=False)
+            return self._batch(data, constants, rows, valid, training=False)[1]
 
         return self._each_batch(evaluate_batch, orders, counts)
 
-    def _batch_loss(
+    def _batch(
         self, data: Any, constants: Any, rows: Any, valid: Any, *, training: bool
-    ) -> Any:
-        """Return the sum of the weighted losses of the rows that are not padding."""
+    ) -> tuple[Any, Any]:
+        """Return what a batch's step minimises, and its sums, of the rows that are not padding."""
         batch = {name: tf.gather(column, rows) for name, column in data.items()}
         logits = self.model(batch["X"], training=training, **self._padding_mask(valid))
-        losses = self.recipe.loss({**batch, **constants}, tf.cast(logits, tf.float32))
-        return tf.reduce_sum(losses * batch["weight"] * valid)
+        return self.recipe.loss.sums({**batch, **constants}, tf.cast(logits, tf.float32), valid)
 
     def _padding_mask(self, valid: Any) -> dict[str, Any]:
         """Keep the padding rows out of the statistics that a layer takes of its batch."""
@@ -254,12 +304,13 @@ class Program:
                 start = number_of_step * size
                 rows = tf.slice(orders, [number, start], [1, size])[0]
                 valid = tf.cast(start + tf.range(size) < n_rows, tf.float32)
-                return number_of_step + 1, total + tf.cast(do(rows, valid), tf.float64)
+                return number_of_step + 1, total + do(rows, valid)
 
-            _, total = _while(n_steps, step, tf.constant(0.0, tf.float64))
+            _, total = _while(n_steps, step, tf.zeros(n_sums, tf.float64))
             return number + 1, tf.tensor_scatter_nd_update(sums, [[number]], [total])
 
-        _, sums = _while(n_epochs, epoch, tf.zeros(orders.shape[0], tf.float64))
+        n_sums = [len(self.recipe.loss.names), 2]
+        _, sums = _while(n_epochs, epoch, tf.zeros([orders.shape[0], *n_sums], tf.float64))
         return sums
 
 

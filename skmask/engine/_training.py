@@ -101,7 +101,7 @@ def train(
     epochs : int
     patience : int, default=None
         With `task.validation`: stop after this many epochs without a lower validation loss,
-        and return the weights that had the lowest.
+        and return the weights that had the lowest. None: the validation is only reported.
     callbacks : sequence of `keras.callbacks.Callback`
         Called once an epoch. They may stop the training, set weights and learning rate.
     watchers : sequence of Watcher
@@ -132,7 +132,7 @@ def train(
             watching.insert(0, _KerasCallbacks(program, callbacks, epochs))
         if task.validation is not None:
             held_out = Feed(Table(task.validation, task.batch_size), task.constants)
-            watching.insert(0, _Best(program, held_out, patience))
+            watching.insert(0, _Validation(program, held_out, patience))
         history: History = {"loss": []}
         for _ in _run(program, feed, state, epochs, watching, history):
             if checkpoint:
@@ -156,7 +156,6 @@ def _run(
     history: History,
 ) -> Iterator[None]:
     """Run the epochs on a loaded program, filling in the history; yield between calls."""
-    total_weight = _total_weight(feed)
     at_once = 1 if watchers else program.epochs_at_once(feed)
     for start in range(0, epochs, at_once):
         for watcher in watchers:
@@ -165,15 +164,16 @@ def _run(
             epoch_order(state.seed, state.epoch + epoch, feed.table.n_rows)
             for epoch in range(start, min(start + at_once, epochs))
         ]
-        losses = program.train(feed, orders) / total_weight
-        _check_finite(losses, state.epoch + start)
-        history["loss"] += losses.tolist()
-        logs = {"loss": float(losses[-1])}
+        ratios = program.train(feed, orders)
+        _check_finite(ratios["loss"], state.epoch + start)
+        for name, values in ratios.items():
+            history.setdefault(name, []).extend(values.tolist())
+        logs = {name: float(values[-1]) for name, values in ratios.items()}
         read_state = partial(_state_now, program, state, history)
         stop = False
         for watcher in watchers:
             stop |= watcher.end_epoch(start, logs, read_state)
-        for name in logs.keys() - {"loss"}:
+        for name in [name for name in logs if name not in ratios]:
             history.setdefault(name, []).append(logs[name])
         yield
         if stop:
@@ -193,10 +193,6 @@ def epoch_order(seed: int, epoch: int, n_rows: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(n_rows)
 
 
-def _total_weight(feed: Feed) -> float:
-    return float(feed.table.columns["weight"].sum(dtype=np.float64))
-
-
 def _check_finite(losses: np.ndarray, first_epoch: int) -> None:
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
@@ -206,14 +202,13 @@ def _check_finite(losses: np.ndarray, first_epoch: int) -> None:
         )
 
 
-class _Best:
-    """Watches the validation loss, and ends with the weights that had the lowest."""
+class _Validation:
+    """Reports on rows held out and, with patience, ends with the weights of the lowest loss."""
 
     def __init__(self, program: Program, held_out: Feed, patience: int | None):
         self._program = program
         self._held_out = held_out
-        self._total_weight = _total_weight(held_out)
-        self._patience = np.inf if patience is None else patience
+        self._patience = patience
         self._loss = np.inf
         self._weights: list[np.ndarray] | None = None
         self._n_since = 0
@@ -222,11 +217,17 @@ class _Best:
         pass
 
     def end_epoch(self, epoch: int, logs: dict[str, float], state: ReadState) -> bool:
-        loss = self._program.sum_losses(self._held_out) / self._total_weight
-        logs["val_loss"] = loss
+        found = self._program.evaluate(self._held_out)
+        logs |= {f"val_{name}": value for name, value in found.items()}
+        if self._patience is None:
+            return False
         self._n_since += 1
-        if loss < self._loss:
-            self._loss, self._weights, self._n_since = loss, self._program.read_weights(), 0
+        if found["loss"] < self._loss:
+            self._loss, self._weights, self._n_since = (
+                found["loss"],
+                self._program.read_weights(),
+                0,
+            )
         return self._n_since >= self._patience
 
     def end(self) -> None:

@@ -1,0 +1,351 @@
+"""SoftmaxClassifier: one class per row, and the mask that says which are possible."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.callback import with_callbacks
+from sklearn.metrics import accuracy_score
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from skmask._base import BaseKerasClassifier, Rows
+from skmask._targets import check_classes, decode_labels, encode_labels
+from skmask._validation import (
+    Allowed,
+    StrOptions,
+    check_allowed,
+    check_class_weight,
+    check_columns,
+    check_labels_allowed,
+    check_sample_weight,
+    naming,
+    quote,
+)
+from skmask.engine import log_softmax, softmax
+
+__all__ = ["SoftmaxClassifier"]
+
+
+class SoftmaxClassifier(BaseKerasClassifier):
+    """What the classifiers share whose rows have one class each, of those allowed."""
+
+    _parameter_constraints = {
+        **BaseKerasClassifier._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    # With metadata routing on, a mask goes where it is needed without being asked for.
+    __metadata_request__fit = {"allowed": True}
+    __metadata_request__partial_fit = {"allowed": True}
+    __metadata_request__predict = {"allowed": True}
+    __metadata_request__predict_proba = {"allowed": True}
+    __metadata_request__predict_log_proba = {"allowed": True}
+    __metadata_request__decision_function = {"allowed": True}
+    __metadata_request__score = {"allowed": True}
+
+    # A leaf that takes the mask out of X has a parameter of this name.
+    allowed_columns: Any = None
+
+    @abstractmethod
+    def __init__(self, hidden_layer_sizes, activation, *, class_weight, **shared):
+        super().__init__(hidden_layer_sizes, activation, **shared)
+        self.class_weight = class_weight
+
+    # Public methods.
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None, *, allowed=None):
+        """Fit the network to training data.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            Cast to float32 once. Sparse rows are made dense batch by batch.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Only their proportions matter: their mean over the rows is set to 1, so that
+            `learning_rate` keeps its meaning. Rows of weight 0 are left out. None: all 1.
+        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), or \
+                array-like of shape (n_classes,), default=None
+            True or 1: the class of this column is possible for this row. Columns are in the
+            order of `classes`, or sorted where it is None; those of a DataFrame are class
+            labels in any order. One row of shape (n_classes,) holds for all. None: all are.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input; nothing has been changed then.
+        skmask.DivergenceError
+            When the loss becomes NaN or infinite; the estimator is left unfitted.
+        """
+        return self._fit(X, y, sample_weight=sample_weight, allowed=allowed)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None):
+        """Train one epoch on the rows given, from where the last call ended.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            Part of the training data.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels, in the order of the columns of `allowed`. Needed in the first call
+            unless the parameter `classes` gives them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Multiplies each row's loss. Not scaled, for the mean of all rows to come is not
+            known. None: all 1.
+        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), or \
+                array-like of shape (n_classes,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            The estimator, trained further.
+        """
+        self._validate_params()
+        labels = self._check_partial_classes(classes)
+        return self._partial_fit(X, y, labels, sample_weight=sample_weight, allowed=allowed)
+
+    def predict(self, X, *, allowed=None):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            The rows.
+        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
+                array-like of shape (n_classes,), or "all", default=None
+            As in `fit`. "all" lifts the restriction on purpose.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels, always of classes that are allowed.
+        """
+        return decode_labels(self._scores(X, allowed).argmax(axis=1), self.classes_)
+
+    def predict_proba(self, X, *, allowed=None):
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            The rows.
+        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
+                array-like of shape (n_classes,), or "all", default=None
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n_samples, n_classes)
+            Columns follow `classes_`. Exactly 0 where a class is not allowed; rows sum to 1.
+        """
+        return self._scores(X, allowed, softmax)
+
+    def predict_log_proba(self, X, *, allowed=None):
+        """Predict the logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            The rows.
+        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
+                array-like of shape (n_classes,), or "all", default=None
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n_samples, n_classes)
+            Columns follow `classes_`. -inf where a class is not allowed.
+        """
+        return self._scores(X, allowed, log_softmax)
+
+    def decision_function(self, X, *, allowed=None):
+        """Return the network's scores.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            The rows.
+        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
+                array-like of shape (n_classes,), or "all", default=None
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Logits, -inf where a class is not allowed. For two classes that of the second less
+            that of the first.
+        """
+        scores = self._scores(X, allowed)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def score(self, X, y, sample_weight=None, *, allowed=None):
+        """Return the accuracy on the given rows.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
+                array-like of shape (n_classes,), or "all", default=None
+            As in `predict`.
+
+        Returns
+        -------
+        float
+            Share of rows whose label is predicted.
+        """
+        return accuracy_score(y, self.predict(X, allowed=allowed), sample_weight=sample_weight)
+
+    # Checking what is given.
+
+    def _read_rows(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        labels: Any,
+        reset: bool,
+        sample_weight: Any = None,
+        allowed: Any = None,
+        **metadata: Any,
+    ) -> Rows:
+        raw_X = X
+        with naming("X and y"):
+            check_consistent_length(X, y)
+        with naming("X"):
+            X, y = validate_data(
+                self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
+            )
+        with naming("y"):
+            check_classification_targets(y)
+        if labels is None:
+            labels = check_classes(self.classes, y)
+        classes = np.sort(labels)
+        codes = encode_labels(y, classes)
+        weight = check_sample_weight(sample_weight, X)
+        weight *= check_class_weight(self.class_weight, codes, classes, weight)[codes]
+        columns = None
+        if self.allowed_columns is not None:
+            columns = check_columns(self.allowed_columns, raw_X, len(labels))
+        X, mask = _split_off_allowed(X, allowed, columns, labels)
+        if mask is not None:
+            check_labels_allowed(codes, mask, y)
+        attributes = {
+            "classes_": classes,
+            "_labels": labels,
+            "_mask_columns": columns,
+            "_is_restricted": mask is not None,
+        }
+        by_row, for_all = _as_inputs("allowed", mask, len(codes))
+        return Rows(X, codes, weight, classes, codes, by_row, for_all, attributes)
+
+    def _check_goes_on(self, rows: Rows) -> None:
+        super()._check_goes_on(rows)
+        if self._is_restricted and not rows.attributes["_is_restricted"]:
+            raise ValueError(
+                "allowed must be given in every call once it was given in one; got None. Pass "
+                "the mask of these rows."
+            )
+
+    def _check_partial_classes(self, classes: Any) -> np.ndarray:
+        """Return all labels in the user's order, the same in every call."""
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight must be a dict or None in partial_fit, which does not see all "
+                "rows; got 'balanced'. Compute it with sklearn.utils.class_weight."
+            )
+        given = self.classes if classes is None else classes
+        if not self.__sklearn_is_fitted__():
+            if given is None:
+                raise ValueError(
+                    "classes must be passed in the first call of partial_fit, or to the "
+                    "estimator; got None. Pass all labels that will come."
+                )
+            return check_classes(given, np.empty(0))
+        if classes is not None and not np.array_equal(
+            check_classes(classes, np.empty(0)), self._labels
+        ):
+            raise ValueError(
+                f"classes must be the same in every call of partial_fit, {quote(self._labels)}; "
+                f"got {quote(np.asarray(classes))}. Pass them in the first call only."
+            )
+        return self._labels
+
+    def _check_prediction_rows(self, X: Any, allowed: Any) -> tuple[Any, Allowed | None]:
+        """Return the features and the mask of rows to predict."""
+        with naming("X"):
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=np.float32, reset=False, order="C"
+            )
+        if self._is_restricted and allowed is None and self._mask_columns is None:
+            raise ValueError(
+                "allowed must be given for prediction after a fit with a mask; got None. Pass "
+                "the mask of these rows, or allowed='all' to lift the restriction on purpose."
+            )
+        return _split_off_allowed(X, allowed, self._mask_columns, self._labels)
+
+    def _scores(
+        self, X: Any, allowed: Any, finish: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Return logits of shape (n_samples, n_classes), -inf where a class is not allowed.
+
+        Or, with `finish`, what it makes of them, row by row.
+        """
+        check_is_fitted(self)
+        X, mask = self._check_prediction_rows(X, allowed)
+
+        def finish_rows(logits: np.ndarray, rows: slice) -> np.ndarray:
+            if mask is not None:
+                logits = _restricted(logits, mask if mask.shape[0] != X.shape[0] else mask[rows])
+            return logits if finish is None else finish(logits)
+
+        return self._predictor()(X, finish_rows)
+
+
+def _as_inputs(
+    name: str, values: Any, n_samples: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return an input of the loss among those that come row by row, or those for all rows."""
+    if values is None:
+        return {}, {}
+    return ({name: values}, {}) if values.shape[0] == n_samples else ({}, {name: values})
+
+
+def _split_off_allowed(
+    X: Any, allowed: Any, columns: np.ndarray | None, labels: np.ndarray
+) -> tuple[Any, Allowed | None]:
+    """Return the features and the mask, wherever the mask came from."""
+    lifted = isinstance(allowed, str) and allowed == "all"
+    if columns is not None:
+        if allowed is not None and not lifted:
+            raise ValueError(
+                "allowed must not be given together with allowed_columns; got both. Drop one of "
+                "them."
+            )
+        allowed = "all" if lifted else X[:, columns]
+        X = X[:, np.setdiff1d(np.arange(X.shape[1]), columns)]
+    if allowed is None or lifted:
+        return X, None
+    return X, check_allowed(allowed, n_samples=X.shape[0], classes=labels)
+
+
+def _restricted(logits: np.ndarray, allowed: Allowed) -> np.ndarray:
+    """Return logits with -inf where a class is not allowed."""
+    return np.where(allowed.toarray() if sparse.issparse(allowed) else allowed, logits, -np.inf)
