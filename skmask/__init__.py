@@ -10,12 +10,20 @@ from typing import Any
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "CostSensitiveClassifier": "skmask._cost_sensitive",
     "DivergenceError": "skmask.engine",
     "RestrictedClassClassifier": "skmask._restricted",
 }
 _MODULES = ("datasets", "metrics", "nn")
 
-__all__ = ["DivergenceError", "RestrictedClassClassifier", "datasets", "metrics", "nn"]
+__all__ = [
+    "CostSensitiveClassifier",
+    "DivergenceError",
+    "RestrictedClassClassifier",
+    "datasets",
+    "metrics",
+    "nn",
+]
 
 
 def __getattr__(name: str) -> Any:

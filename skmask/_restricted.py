@@ -1,5 +1,6 @@
 """RestrictedClassClassifier: classes that are known to be impossible for a row."""
 
+from skmask._docs import documented
 from skmask._softmax import SoftmaxClassifier
 from skmask.engine import Loss
 from skmask.nn.losses import restricted_crossentropy
@@ -7,6 +8,7 @@ from skmask.nn.losses import restricted_crossentropy
 __all__ = ["RestrictedClassClassifier"]
 
 
+@documented
 class RestrictedClassClassifier(SoftmaxClassifier):
     """Neural network classifier for rows that know which of the classes are possible.
 
@@ -23,66 +25,20 @@ class RestrictedClassClassifier(SoftmaxClassifier):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of each hidden layer of the built-in network; () for a linear model.
-    activation : str, default="relu"
-        Keras activation of the hidden layers.
-    network : callable `(inputs, n_outputs) -> logits`, default=None
-        Makes a network of one's own from Keras tensors: `inputs` of shape
-        (None, n_features), logits of shape (None, n_outputs), without softmax. None: the
-        built-in network.
+    {hidden}
+    {network}
     classes : array-like of shape (n_classes,), default=None
         All labels, in the order of the columns of `allowed`. For data whose training part may
         lack a class. None: the labels of `y`, sorted.
-    class_weight : dict, "balanced" or None, default=None
-        Factors on the loss of each class, by label; labels left out weigh 1. "balanced":
-        inversely proportional to the classes' weight in `y`.
-    optimizer : str or `keras.optimizers.Optimizer`, default="adam"
-        A name, or an instance as a template: its settings are read, and its own learning rate
-        wins.
-    learning_rate : float, default=1e-3
-        Step size of an optimizer given by name.
-    batch_size : int, default=32
-        Rows per step. The last batch of an epoch may be shorter.
-    epochs : int, default=100
-        Passes over the training rows.
-    early_stopping : bool, default=False
-        Hold out a stratified part of the rows, stop when its loss no longer falls, and keep
-        the weights that had the lowest.
-    validation_fraction : float, default=0.1
-        Share of the rows held out by `early_stopping`.
-    n_iter_no_change : int, default=10
-        Epochs without a lower validation loss after which `early_stopping` stops.
-    callbacks : list of `keras.callbacks.Callback`, default=None
-        Run once an epoch. Each fit works on copies of its own.
-    warm_start : bool, default=False
-        Start a further `fit` from the weights of the one before.
-    verbose : int, default=0
-        1 prints a line per epoch.
-    random_state : int, RandomState instance or None, default=None
-        Decides starting weights, order of rows and dropout. The same int gives the same
-        model, bit for bit.
-    allowed_columns : column names, numbers, slice, bool mask or callable, default=None
-        Columns of X that hold the mask, in the order of `classes`, selected as in
-        :class:`~sklearn.compose.ColumnTransformer`. They are taken off the features. For tools
-        that pass no metadata to `predict`. None: the mask comes as the argument `allowed`.
+    {class_weight}
+    {training}
+    {allowed_columns}
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        Labels, sorted. All columns of outputs follow them.
-    history_ : dict of str to list of float
-        Per epoch: "loss", the mean over the training rows, and with `early_stopping`
-        "val_loss".
-    model_ : keras.Model
-        The network with the fitted weights, from features to unrestricted logits. A copy:
-        changing it does not change the estimator.
-    n_features_in_ : int
-        Columns of X seen in `fit`, those of the mask among them.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns of X. Only where X has them, all strings.
-    n_iter_ : int
-        Epochs run.
+    {classes_attribute}
+    {history}
+    {fitted}
 
     See Also
     --------

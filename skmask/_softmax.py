@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skmask._base import BaseKerasClassifier, Rows
+from skmask._docs import documented
 from skmask._targets import check_classes, decode_labels, encode_labels
 from skmask._validation import (
     Allowed,
@@ -57,23 +58,17 @@ class SoftmaxClassifier(BaseKerasClassifier):
     # Public methods.
 
     @with_callbacks
+    @documented
     def fit(self, X, y, sample_weight=None, *, allowed=None):
         """Fit the network to training data.
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            Cast to float32 once. Sparse rows are made dense batch by batch.
+        {x_fit}
         y : array-like of shape (n_samples,)
             Class labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Only their proportions matter: their mean over the rows is set to 1, so that
-            `learning_rate` keeps its meaning. Rows of weight 0 are left out. None: all 1.
-        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), or \
-                array-like of shape (n_classes,), default=None
-            True or 1: the class of this column is possible for this row. Columns are in the
-            order of `classes`, or sorted where it is None; those of a DataFrame are class
-            labels in any order. One row of shape (n_classes,) holds for all. None: all are.
+        {weight}
+        {allowed}
 
         Returns
         -------
@@ -82,31 +77,22 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
         Raises
         ------
-        ValueError, TypeError
-            For bad input; nothing has been changed then.
-        skmask.DivergenceError
-            When the loss becomes NaN or infinite; the estimator is left unfitted.
+        {fit_raises}
         """
         return self._fit(X, y, sample_weight=sample_weight, allowed=allowed)
 
+    @documented
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None):
         """Train one epoch on the rows given, from where the last call ended.
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            Part of the training data.
+        {x_part}
         y : array-like of shape (n_samples,)
             Class labels.
-        classes : array-like of shape (n_classes,), default=None
-            All labels, in the order of the columns of `allowed`. Needed in the first call
-            unless the parameter `classes` gives them.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Multiplies each row's loss. Not scaled, for the mean of all rows to come is not
-            known. None: all 1.
-        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), or \
-                array-like of shape (n_classes,), default=None
-            As in `fit`.
+        {classes_part}
+        {weight_part}
+        {allowed}
 
         Returns
         -------
@@ -117,16 +103,14 @@ class SoftmaxClassifier(BaseKerasClassifier):
         labels = self._check_partial_classes(classes)
         return self._partial_fit(X, y, labels, sample_weight=sample_weight, allowed=allowed)
 
+    @documented
     def predict(self, X, *, allowed=None):
         """Predict class labels.
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            The rows.
-        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-                array-like of shape (n_classes,), or "all", default=None
-            As in `fit`. "all" lifts the restriction on purpose.
+        {x}
+        {allowed_to_predict}
 
         Returns
         -------
@@ -135,16 +119,14 @@ class SoftmaxClassifier(BaseKerasClassifier):
         """
         return decode_labels(self._scores(X, allowed).argmax(axis=1), self.classes_)
 
+    @documented
     def predict_proba(self, X, *, allowed=None):
         """Predict class probabilities.
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            The rows.
-        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-                array-like of shape (n_classes,), or "all", default=None
-            As in `predict`.
+        {x}
+        {allowed_to_predict}
 
         Returns
         -------
@@ -153,16 +135,14 @@ class SoftmaxClassifier(BaseKerasClassifier):
         """
         return self._scores(X, allowed, softmax)
 
+    @documented
     def predict_log_proba(self, X, *, allowed=None):
         """Predict the logarithms of class probabilities.
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            The rows.
-        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-                array-like of shape (n_classes,), or "all", default=None
-            As in `predict`.
+        {x}
+        {allowed_to_predict}
 
         Returns
         -------
@@ -171,16 +151,14 @@ class SoftmaxClassifier(BaseKerasClassifier):
         """
         return self._scores(X, allowed, log_softmax)
 
+    @documented
     def decision_function(self, X, *, allowed=None):
         """Return the network's scores.
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            The rows.
-        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-                array-like of shape (n_classes,), or "all", default=None
-            As in `predict`.
+        {x}
+        {allowed_to_predict}
 
         Returns
         -------
@@ -191,20 +169,18 @@ class SoftmaxClassifier(BaseKerasClassifier):
         scores = self._scores(X, allowed)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
+    @documented
     def score(self, X, y, sample_weight=None, *, allowed=None):
         """Return the accuracy on the given rows.
 
         Parameters
         ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            The rows.
+        {x}
         y : array-like of shape (n_samples,)
             Their labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
-        allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-                array-like of shape (n_classes,), or "all", default=None
-            As in `predict`.
+        {allowed_to_predict}
 
         Returns
         -------

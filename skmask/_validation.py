@@ -26,10 +26,15 @@ __all__ = [
     "Interval",
     "InvalidParameterError",
     "StrOptions",
+    "aligned",
+    "as_numbers",
     "check_allowed",
     "check_class_weight",
     "check_columns",
+    "check_cost_matrix",
+    "check_costs",
     "check_labels_allowed",
+    "check_not_negative",
     "check_sample_weight",
     "first_rows",
     "naming",
@@ -89,7 +94,7 @@ def check_allowed(allowed: Any, *, n_samples: int, classes: np.ndarray) -> Allow
         )
     order: Any = np.argsort(classes)
     if hasattr(allowed, "columns") and hasattr(allowed, "to_numpy"):
-        order = _aligned_columns(allowed.columns, classes[order])
+        order = aligned(allowed.columns, classes[order], "allowed", "column")
         allowed = allowed.to_numpy()
     mask = _as_bool(allowed)
     shapes = [(n_samples, len(classes)), (len(classes),)]
@@ -110,26 +115,35 @@ def check_allowed(allowed: Any, *, n_samples: int, classes: np.ndarray) -> Allow
     return mask
 
 
-def _aligned_columns(columns: Any, classes_: np.ndarray) -> list[int]:
-    """Return where each class stands among the columns of a DataFrame."""
-    labels = list(columns)
-    wanted = classes_.tolist()
+def aligned(index: Any, names: np.ndarray, argument: str, what: str) -> list[int]:
+    """Return where each name stands on an axis of a DataFrame or Series.
+
+    Parameters
+    ----------
+    index : Index of pandas
+    names : ndarray of shape (n_names,)
+        Each must be there once, and no other.
+    argument, what : str
+        For the message: whose axis it is, and one thing on it.
+    """
+    labels = list(index)
+    wanted = names.tolist()
     missing = [label for label in wanted if label not in labels]
     unknown = [label for label in labels if label not in wanted]
     repeated = sorted({repr(label) for label in labels if labels.count(label) > 1})
     if missing or unknown or repeated:
         found = [
-            f"{word} {what if isinstance(what, str) else quote(what)}"
-            for word, what in [
+            f"{word} {which if isinstance(which, str) else quote(which)}"
+            for word, which in [
                 ("missing", missing),
                 ("unknown", unknown),
                 ("repeated", ", ".join(repeated)),
             ]
-            if what
+            if which
         ]
         raise ValueError(
-            f"allowed must have one column for each class, {quote(classes_)}, when it is a "
-            f"DataFrame; got columns {quote(labels)}: {'; '.join(found)}. Rename or add columns, "
+            f"{argument} must have one {what} for each class, {quote(names)}, when it is "
+            f"labelled; got {what}s {quote(labels)}: {'; '.join(found)}. Rename or add {what}s, "
             "or pass classes= with all labels to the estimator."
         )
     return [labels.index(label) for label in wanted]
@@ -171,6 +185,104 @@ def _check_zero_one(values: np.ndarray, row_numbers: np.ndarray | None) -> None:
         f"allowed must hold only True/False or 1/0; got {quote(np.unique(values[bad]))}{where}. "
         "True and 1 mean that the class is possible for the row."
     )
+
+
+def as_numbers(values: Any, argument: str, shape: str) -> np.ndarray:
+    """Return an array of float64 of finite numbers.
+
+    Parameters
+    ----------
+    values : array-like of numbers
+    argument, shape : str
+        For the message: whose values these are, and what shape they should have.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{argument} must be an array of numbers of shape {shape}; got "
+            f"{type(values).__name__}: {error}. Pass numbers, in rows of equal length."
+        ) from error
+    if not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))
+        where = f" in {first_rows(np.unique(bad[:, 0]))}" if array.ndim else ""
+        raise ValueError(
+            f"{argument} must hold finite numbers; got "
+            f"{quote(array[~np.isfinite(array)])}{where}. Replace what is NaN or infinite."
+        )
+    return array
+
+
+def check_cost_matrix(cost_matrix: Any, classes: np.ndarray) -> np.ndarray:
+    """Return costs with both axes in sorted class order, float64 (n_classes, n_classes).
+
+    Parameters
+    ----------
+    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), or None
+        Rows are true classes, columns predicted ones. None: each error costs 1.
+    classes : ndarray of shape (n_classes,)
+        The labels in the order of the axes of an array.
+    """
+    n_classes = len(classes)
+    if cost_matrix is None:
+        return 1 - np.eye(n_classes)
+    rows = columns = np.argsort(classes)
+    if hasattr(cost_matrix, "columns") and hasattr(cost_matrix, "to_numpy"):
+        names = np.sort(classes)
+        rows = np.asarray(aligned(cost_matrix.index, names, "cost_matrix", "row"))
+        columns = np.asarray(aligned(cost_matrix.columns, names, "cost_matrix", "column"))
+        cost_matrix = cost_matrix.to_numpy()
+    shape = "(n_classes, n_classes)"
+    matrix = as_numbers(cost_matrix, "cost_matrix", shape)
+    if matrix.shape != (n_classes, n_classes):
+        raise ValueError(
+            f"cost_matrix must have shape {shape} = {(n_classes, n_classes)}; got "
+            f"{matrix.shape}. Give a row and a column for each of the classes {quote(classes)}."
+        )
+    return matrix[np.ix_(rows, columns)]
+
+
+def check_costs(costs: Any, *, n_samples: int, classes: np.ndarray, ndims: tuple[int, ...]) -> Any:
+    """Return costs that differ by row, with their classes in sorted order, float64.
+
+    Parameters
+    ----------
+    costs : array-like or DataFrame of shape (n_samples, n_classes), or array-like of shape \
+            (n_samples, n_classes, n_classes)
+        What each prediction costs, for the class that a row has, or for each that it may have.
+    n_samples : int
+    classes : ndarray of shape (n_classes,)
+        The labels in the order of the axes of an array.
+    ndims : tuple of int
+        How many dimensions are legal here.
+    """
+    n_classes = len(classes)
+    order = np.argsort(classes)
+    if hasattr(costs, "columns") and hasattr(costs, "to_numpy"):
+        order = np.asarray(aligned(costs.columns, np.sort(classes), "costs", "column"))
+        costs = costs.to_numpy()
+    names = {2: "(n_samples, n_classes)", 3: "(n_samples, n_classes, n_classes)"}
+    shapes = " or ".join(
+        f"{names[ndim]} = {(n_samples, *[n_classes] * (ndim - 1))}" for ndim in ndims
+    )
+    array = as_numbers(costs, "costs", shapes)
+    if array.ndim not in ndims or array.shape != (n_samples, *[n_classes] * (array.ndim - 1)):
+        raise ValueError(
+            f"costs must have shape {shapes} here; got {array.shape}. The axes are rows, true "
+            "classes where the costs depend on them, predicted classes."
+        )
+    return array[:, order] if array.ndim == 2 else array[:, order][:, :, order]
+
+
+def check_not_negative(costs: np.ndarray, argument: str) -> None:
+    """Raise for costs below 0, with a loss that they would turn into a gain."""
+    if costs.min() < 0:
+        rows = np.unique(np.argwhere(costs < 0)[:, 0])
+        raise ValueError(
+            f"{argument} must not hold negative costs with loss='weighted_crossentropy'; got "
+            f"{quote(costs[costs < 0])} in {first_rows(rows)}. Use loss='expected_cost', or "
+            "raise all costs of a true class alike."
+        )
 
 
 def check_labels_allowed(codes: np.ndarray, allowed: Allowed, y: np.ndarray) -> None:

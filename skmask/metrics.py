@@ -4,12 +4,153 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+import numpy as np
 from sklearn.metrics import make_scorer
-from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-__all__ = ["routed_scorer"]
+from skmask._targets import check_classes, encode_labels
+from skmask._validation import check_cost_matrix, check_costs, check_sample_weight
+
+__all__ = ["make_cost_scorer", "mean_cost", "routed_scorer", "savings_score"]
 
 _ROUTED_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+def _costs_of_decisions(
+    y_true: Any, y_pred: Any, cost_matrix: Any, costs: Any, labels: Any, sample_weight: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what each decision would cost for each row, the decisions taken, and weights."""
+    y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
+    check_consistent_length(y_true, y_pred, sample_weight)
+    if (cost_matrix is None) == (costs is None):
+        found = "neither" if costs is None else "both"
+        raise ValueError(
+            f"cost_matrix or costs must be given, one of them; got {found}. Pass what an error "
+            "costs by class, or by row."
+        )
+    if labels is None:
+        named = hasattr(cost_matrix, "columns") and hasattr(cost_matrix, "index")
+        labels = list(cost_matrix.index) if named else unique_labels(y_true, y_pred)
+        n_classes = len(cost_matrix) if costs is None else np.shape(costs)[-1]
+        if len(labels) != n_classes:
+            raise ValueError(
+                f"labels must be given where not all classes occur; got {len(labels)} classes in "
+                f"y_true and y_pred and costs for {n_classes}. Pass labels= with all of them, in "
+                "the order of the costs."
+            )
+    labels = check_classes(labels, y_true)
+    true, predicted = (encode_labels(y, np.sort(labels)) for y in (y_true, y_pred))
+    weight = check_sample_weight(sample_weight, y_true)
+    if costs is None:
+        return check_cost_matrix(cost_matrix, labels)[true], predicted, weight
+    costs = check_costs(costs, n_samples=len(true), classes=labels, ndims=(2, 3))
+    return costs if costs.ndim == 2 else costs[np.arange(len(true)), true], predicted, weight
+
+
+def mean_cost(
+    y_true: Any,
+    y_pred: Any,
+    cost_matrix: Any = None,
+    *,
+    costs: Any = None,
+    labels: Any = None,
+    sample_weight: Any = None,
+) -> float:
+    """Return what the predictions cost, on average per row.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        Labels.
+    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
+        C[i, j], the cost of predicting class j when the truth is class i. A DataFrame is
+        aligned by label on both axes.
+    costs : array-like of shape (n_samples, n_classes) or (n_samples, n_classes, n_classes), \
+            default=None
+        In place of `cost_matrix`, costs that differ by row: of each prediction for this row,
+        or by true and predicted class.
+    labels : array-like of shape (n_classes,), default=None
+        The order of classes in the costs. None: the labels in `y_true` and `y_pred`, sorted,
+        or those of a DataFrame.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    float
+        In the unit of the costs; lower is better.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For costs of the wrong shape, and for `labels` missing where a class does not occur.
+
+    Examples
+    --------
+    >>> from skmask.metrics import mean_cost
+    >>> mean_cost(["bad", "good", "good"], ["good", "good", "bad"], [[0, 5], [1, 0]])
+    2.0
+    """
+    by_decision, taken, weight = _costs_of_decisions(
+        y_true, y_pred, cost_matrix, costs, labels, sample_weight
+    )
+    return float(np.average(by_decision[np.arange(len(taken)), taken], weights=weight))
+
+
+def savings_score(
+    y_true: Any,
+    y_pred: Any,
+    cost_matrix: Any = None,
+    *,
+    costs: Any = None,
+    labels: Any = None,
+    sample_weight: Any = None,
+) -> float:
+    """Return the share of the cost that the predictions save over the best constant one.
+
+    Parameters
+    ----------
+    y_true, y_pred, cost_matrix, costs, labels, sample_weight
+        As in `mean_cost`.
+
+    Returns
+    -------
+    float
+        1 - cost / cost of always deciding for the one class that is cheapest then [1]_. 1 where
+        nothing is lost, 0 where nothing is won over that decision, negative where it is worse.
+
+    Raises
+    ------
+    ValueError
+        If the best constant decision earns something (profits are negative costs), and as in
+        `mean_cost`.
+
+    References
+    ----------
+    .. [1] A. Correa Bahnsen, D. Aouada and B. Ottersten, "Example-dependent cost-sensitive
+       decision trees", Expert Systems with Applications 42(19), 2015.
+
+    Examples
+    --------
+    >>> from skmask.metrics import savings_score
+    >>> savings_score(["bad", "good", "good"], ["bad", "bad", "good"], [[0, 5], [1, 0]])
+    0.5
+    """
+    by_decision, taken, weight = _costs_of_decisions(
+        y_true, y_pred, cost_matrix, costs, labels, sample_weight
+    )
+    cost = np.average(by_decision[np.arange(len(taken)), taken], weights=weight)
+    constant = np.average(by_decision, axis=0, weights=weight).min()
+    if constant < 0:
+        raise ValueError(
+            "savings_score must compare with a constant decision that costs something; got "
+            f"{constant} for the best one. Use mean_cost, or add the same to all costs of a row."
+        )
+    if constant == 0:
+        return 1.0 if cost == 0 else 0.0
+    return float(1 - cost / constant)
 
 
 class _WithMetadata:
@@ -36,12 +177,15 @@ class _WithMetadata:
 class _RoutedScorer:
     """A scorer that hands metadata to the response method of the estimator it scores."""
 
-    def __init__(self, score_func, response_method, greater_is_better, metadata, kwargs):
+    def __init__(
+        self, score_func, response_method, greater_is_better, metadata, kwargs, of_metric=()
+    ):
         self._score_func = score_func
         self._response_method = response_method
         self._greater_is_better = greater_is_better
         self._metadata = tuple(metadata)
         self._kwargs = kwargs
+        self._of_metric = tuple(of_metric)
 
     def __call__(self, estimator, X, y_true, sample_weight=None, **metadata):
         unknown = sorted(set(metadata) - set(self._metadata))
@@ -56,7 +200,11 @@ class _RoutedScorer:
             response_method=self._response_method,
             greater_is_better=self._greater_is_better,
             **self._kwargs,
+            **{name: given[name] for name in self._of_metric if name in given},
         )
+        for name in self._of_metric:
+            if name in given and not _is_for_prediction(estimator, name, given[name]):
+                del given[name]
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return scorer(_WithMetadata(estimator, given), X, y_true, **weights)
 
@@ -73,6 +221,14 @@ class _RoutedScorer:
             f"response_method={self._response_method!r}, "
             f"greater_is_better={self._greater_is_better}, metadata={self._metadata})"
         )
+
+
+def _is_for_prediction(estimator: Any, name: str, value: Any) -> bool:
+    """Say whether metadata of a metric is something that the estimator predicts with, too."""
+    if name == "costs" and np.ndim(value) == 2:
+        return False  # what each prediction costs, for the truth that is known
+    routing = get_routing_for_object(estimator)
+    return name in routing.consumes("predict", [name])
 
 
 def routed_scorer(
@@ -135,3 +291,72 @@ def routed_scorer(
     True
     """
     return _RoutedScorer(score_func, response_method, greater_is_better, metadata, kwargs)
+
+
+def make_cost_scorer(
+    cost_matrix: Any = None,
+    *,
+    metric: str = "mean_cost",
+    labels: Any = None,
+    metadata: Sequence[str] | None = None,
+) -> Any:
+    """Make a scorer that counts costs.
+
+    With a cost matrix and no metadata it is one of scikit-learn's own scorers, which every tool
+    takes, :class:`~sklearn.model_selection.TunedThresholdClassifierCV` among them. With
+    metadata it hands on what is routed to it, with
+    `sklearn.set_config(enable_metadata_routing=True)`.
+
+    Parameters
+    ----------
+    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
+        As in `mean_cost`. None: the costs are routed, row by row.
+    metric : {"mean_cost", "savings"}, default="mean_cost"
+        The mean cost, with its sign changed so that greater is better, or `savings_score`.
+    labels : array-like of shape (n_classes,), default=None
+        The order of classes in the costs; needed where a fold may lack a class.
+    metadata : sequence of str, default=None
+        What is routed: "costs" goes to the metric and, by true and predicted class, to an
+        estimator whose `predict` takes it; "allowed" to the estimator; "sample_weight" to the
+        metric. None: ("costs",) without `cost_matrix`, otherwise nothing.
+
+    Returns
+    -------
+    callable
+        `scorer(estimator, X, y, **metadata) -> float`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown metric, and for costs given twice or not at all.
+
+    See Also
+    --------
+    routed_scorer : scorers with other metrics.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skmask.metrics import make_cost_scorer
+    >>> X, y = [[0], [1], [2]], [0, 1, 1]
+    >>> make_cost_scorer([[0, 5], [1, 0]])(DummyClassifier().fit(X, y), X, y)
+    -1.6666666666666667
+    """
+    metrics = {"mean_cost": (mean_cost, False), "savings": (savings_score, True)}
+    if metric not in metrics:
+        raise ValueError(f"metric must be one of {sorted(metrics)}; got {metric!r}.")
+    score_func, greater_is_better = metrics[metric]
+    if metadata is None:
+        metadata = () if cost_matrix is not None else ("costs",)
+    if ("costs" in metadata) == (cost_matrix is not None):
+        raise ValueError(
+            "cost_matrix must be given unless costs are routed, and not with them; got "
+            f"cost_matrix={'None' if cost_matrix is None else 'a matrix'} and "
+            f"metadata={tuple(metadata)}. Give one of the two."
+        )
+    kwargs = {"cost_matrix": cost_matrix, "labels": labels}
+    if not metadata:
+        return make_scorer(score_func, greater_is_better=greater_is_better, **kwargs)
+    return _RoutedScorer(
+        score_func, "predict", greater_is_better, metadata, kwargs, of_metric=("costs",)
+    )

@@ -1,5 +1,5 @@
 """Keras building blocks for people with a Keras model of their own."""
 
-from skmask.nn import layers, losses, networks
+from skmask.nn import layers, losses, metrics, networks
 
-__all__ = ["layers", "losses", "networks"]
+__all__ = ["layers", "losses", "metrics", "networks"]

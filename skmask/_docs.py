@@ -1,0 +1,157 @@
+"""Parts of docstrings that several estimators share, written once.
+
+A line `{name}` of a docstring is replaced by the part of this name, indented as it stands.
+"""
+
+import re
+from textwrap import indent
+from typing import TypeVar
+
+__all__ = ["documented"]
+
+_Thing = TypeVar("_Thing")
+
+_X = """\
+X : array-like or CSR of shape (n_samples, n_features)
+    The rows.
+"""
+_X_FIT = """\
+X : array-like or CSR of shape (n_samples, n_features)
+    Cast to float32 once. Sparse rows are made dense batch by batch.
+"""
+_X_PART = """\
+X : array-like or CSR of shape (n_samples, n_features)
+    Part of the training data.
+"""
+_ALLOWED = """\
+allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
+or array-like of shape (n_classes,), default=None
+    True or 1: the class of this column is possible for this row. Columns are in the
+    order of `classes`, or sorted where it is None; those of a DataFrame are class
+    labels in any order. One row of shape (n_classes,) holds for all. None: all are.
+"""
+_ALLOWED_TO_PREDICT = """\
+allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
+array-like of shape (n_classes,), or "all", default=None
+    As in `fit`. "all" lifts the restriction on purpose.
+"""
+_CLASSES_PART = """\
+classes : array-like of shape (n_classes,), default=None
+    All labels, in the order of the columns of `allowed`. Needed in the first call
+    unless the parameter `classes` gives them.
+"""
+_COSTS = """\
+costs : array-like of shape (n_samples, n_classes) or (n_samples, n_classes, n_classes), \
+default=None
+    For costs that differ by row: what each prediction costs for this row, or, by
+    true class and predicted class, would cost. Classes are in the order of `classes`;
+    a DataFrame has class labels as columns. None: as `cost_matrix` says.
+"""
+_COSTS_TO_PREDICT = """\
+costs : array-like of shape (n_samples, n_classes, n_classes), default=None
+    The costs of these rows, by true and predicted class. Needed if `fit` was given
+    such costs and `decision` is "min_expected_cost".
+"""
+_WEIGHT = """\
+sample_weight : array-like of shape (n_samples,), default=None
+    Only their proportions matter: their mean over the rows is set to 1, so that
+    `learning_rate` keeps its meaning. Rows of weight 0 are left out. None: all 1.
+"""
+_WEIGHT_PART = """\
+sample_weight : array-like of shape (n_samples,), default=None
+    Multiplies each row's loss. Not scaled, for the mean of all rows to come is not
+    known. None: all 1.
+"""
+_FIT_RAISES = """\
+ValueError, TypeError
+    For bad input; nothing has been changed then.
+skmask.DivergenceError
+    When the loss becomes NaN or infinite; the estimator is left unfitted.
+"""
+_HIDDEN = """\
+hidden_layer_sizes : int or array-like of int, default=(100,)
+    Units of each hidden layer of the built-in network; () for a linear model.
+activation : str, default="relu"
+    Keras activation of the hidden layers.
+"""
+_NETWORK = """\
+network : callable `(inputs, n_outputs) -> logits`, default=None
+    Makes a network of one's own from Keras tensors: `inputs` of shape
+    (None, n_features), logits of shape (None, n_outputs), without softmax. None: the
+    built-in network.
+"""
+_CLASS_WEIGHT = """\
+class_weight : dict, "balanced" or None, default=None
+    Factors on the loss of each class, by label; labels left out weigh 1. "balanced":
+    inversely proportional to the classes' weight in `y`.
+"""
+_TRAINING = """\
+optimizer : str or `keras.optimizers.Optimizer`, default="adam"
+    A name, or an instance as a template: its settings are read, and its own learning rate
+    wins.
+learning_rate : float, default=1e-3
+    Step size of an optimizer given by name.
+batch_size : int, default=32
+    Rows per step. The last batch of an epoch may be shorter.
+epochs : int, default=100
+    Passes over the training rows.
+early_stopping : bool, default=False
+    Hold out a stratified part of the rows, stop when its loss no longer falls, and keep
+    the weights that had the lowest.
+validation_fraction : float, default=0.1
+    Share of the rows held out by `early_stopping`.
+n_iter_no_change : int, default=10
+    Epochs without a lower validation loss after which `early_stopping` stops.
+callbacks : list of `keras.callbacks.Callback`, default=None
+    Run once an epoch. Each fit works on copies of its own.
+warm_start : bool, default=False
+    Start a further `fit` from the weights of the one before.
+verbose : int, default=0
+    1 prints a line per epoch.
+random_state : int, RandomState instance or None, default=None
+    Decides starting weights, order of rows and dropout. The same int gives the same
+    model, bit for bit.
+"""
+_ALLOWED_COLUMNS = """\
+allowed_columns : column names, numbers, slice, bool mask or callable, default=None
+    Columns of X that hold the mask, in the order of `classes`, selected as in
+    :class:`~sklearn.compose.ColumnTransformer`. They are taken off the features. For tools
+    that pass no metadata to `predict`. None: the mask comes as the argument `allowed`.
+"""
+_CLASSES_ATTRIBUTE = """\
+classes_ : ndarray of shape (n_classes,)
+    Labels, sorted. All columns of outputs follow them.
+"""
+_HISTORY = """\
+history_ : dict of str to list of float
+    Per epoch: "loss", the mean over the training rows, and with `early_stopping`
+    "val_loss".
+"""
+_FITTED = """\
+model_ : keras.Model
+    The network with the fitted weights, from features to logits before any mask. A copy:
+    changing it does not change the estimator.
+n_features_in_ : int
+    Columns of X seen in `fit`.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the columns of X. Only where X has them, all strings.
+n_iter_ : int
+    Epochs run.
+"""
+
+_PARTS = {
+    name.removeprefix("_").lower(): text.replace("\\\n", "")
+    for name, text in list(globals().items())
+    if name.isupper()
+}
+
+
+def documented(thing: _Thing) -> _Thing:
+    """Fill the parts into the docstring of a class or a function."""
+
+    def part(match: re.Match[str]) -> str:
+        return indent(_PARTS[match[2]].rstrip("\n"), match[1])
+
+    if thing.__doc__:  # there is none under python -OO
+        thing.__doc__ = re.sub(r"(?m)^( *)\{(\w+)\}$", part, thing.__doc__)
+    return thing
