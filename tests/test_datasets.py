@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skmask.datasets import make_restricted_classification
+from skmask.datasets import make_cost_sensitive_classification, make_restricted_classification
 
 
 def test_restricted_classification_keeps_its_promises():
@@ -36,3 +36,17 @@ def test_a_seed_decides_the_data():
 def test_impossible_number_of_allowed_classes(n_allowed):
     with pytest.raises(ValueError, match="n_allowed must be between 1 and n_classes=5; got"):
         make_restricted_classification(n_classes=5, n_allowed=n_allowed)
+
+
+def test_cost_sensitive_classification_keeps_its_promises():
+    X, y, costs = make_cost_sensitive_classification(200, 7, 4, ratio=5, random_state=0)
+    assert X.shape == (200, 7)
+    assert set(y) == set(range(4))
+    np.testing.assert_array_equal(costs, np.triu(np.full((4, 4), 5), 1) + np.tril(np.ones(4), -1))
+    again = make_cost_sensitive_classification(200, 7, 4, ratio=5, random_state=0)[0]
+    np.testing.assert_array_equal(again, X)
+
+
+def test_cost_sensitive_classification_needs_two_classes():
+    with pytest.raises(ValueError, match="n_classes must be 2 or more; got 1"):
+        make_cost_sensitive_classification(n_classes=1)

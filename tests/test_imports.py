@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "skmask._docs": set(),
     "skmask._softmax": NUMERIC
     | {"skmask._base", "skmask._docs", "skmask.engine", "skmask._validation", "skmask._targets"},
-    **{leaf: LEAF_IMPORTS for leaf in LEAVES},
+    **dict.fromkeys(LEAVES, LEAF_IMPORTS),
 }
 
 

@@ -3,11 +3,15 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
+from sklearn.model_selection import TunedThresholdClassifierCV
 
-from skmask import RestrictedClassClassifier
-from skmask.metrics import routed_scorer
+from skmask import CostSensitiveClassifier, RestrictedClassClassifier
+from skmask.datasets import make_cost_sensitive_classification
+from skmask.metrics import make_cost_scorer, mean_cost, routed_scorer, savings_score
 
 
 def test_scorer_equals_the_metric_on_restricted_predictions(data, restricted):
@@ -64,3 +68,112 @@ def test_scorer_can_be_stored_and_says_what_it_is(data, restricted):
     scorer = pickle.loads(pickle.dumps(routed_scorer(accuracy_score)))
     assert 0 <= scorer(restricted, X, y, allowed=allowed) <= 1
     assert repr(scorer).startswith("routed_scorer(accuracy_score, response_method='predict'")
+
+
+# Costs.
+
+COSTS = np.array([[0.0, 2, 3], [8, 0.5, 1], [4, 6, 0]])
+LABELS = np.array(["c", "a", "b"])
+
+
+@pytest.fixture
+def decisions(rng):
+    return rng.integers(3, size=50), rng.integers(3, size=50), rng.uniform(0.1, 2, size=50)
+
+
+def test_mean_cost_equals_the_formula(decisions):
+    y, predicted, weight = decisions
+    each = COSTS[y, predicted]
+    assert mean_cost(y, predicted, COSTS) == pytest.approx(each.mean())
+    found = mean_cost(y, predicted, COSTS, sample_weight=weight)
+    assert found == pytest.approx(np.average(each, weights=weight))
+
+
+def test_costs_of_metrics_follow_the_labels(decisions):
+    y, predicted, _ = decisions
+    expected = mean_cost(y, predicted, COSTS)
+    named = LABELS[y], LABELS[predicted]
+    frame = pd.DataFrame(COSTS, index=LABELS, columns=LABELS)
+    assert mean_cost(*named, COSTS, labels=LABELS) == pytest.approx(expected)
+    assert mean_cost(*named, frame.iloc[::-1, [1, 0, 2]]) == pytest.approx(expected)
+    assert mean_cost(*named, costs=COSTS[y], labels=LABELS) == pytest.approx(expected)
+    cube = np.tile(COSTS, (50, 1, 1))
+    assert mean_cost(*named, costs=cube, labels=LABELS) == pytest.approx(expected)
+
+
+def test_savings_compare_with_the_best_constant_decision(decisions):
+    y, predicted, weight = decisions
+    for weights in (None, weight):
+        constant = min(
+            mean_cost(y, np.full(50, label), COSTS, labels=range(3), sample_weight=weights)
+            for label in range(3)
+        )
+        found = savings_score(y, predicted, COSTS, sample_weight=weights)
+        expected = 1 - mean_cost(y, predicted, COSTS, sample_weight=weights) / constant
+        assert found == pytest.approx(expected)
+    assert savings_score(y, y, 1 - np.eye(3)) == 1
+
+
+def test_savings_where_nothing_can_be_saved():
+    assert savings_score([0, 0], [0, 0], [[0, 1], [1, 0]], labels=[0, 1]) == 1
+    assert savings_score([0, 0], [0, 1], [[0, 1], [1, 0]]) == 0
+    with pytest.raises(ValueError, match="savings_score must compare with a constant decision"):
+        savings_score([0, 1], [0, 1], [[-5, 1], [1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({}, "cost_matrix or costs must be given, one of them; got neither"),
+        ({"cost_matrix": COSTS, "costs": COSTS}, "one of them; got both"),
+        ({"cost_matrix": COSTS}, "labels must be given where not all classes occur; got 2"),
+        ({"costs": np.ones((2, 3))}, "labels must be given where not all classes occur; got 2"),
+        ({"cost_matrix": COSTS, "labels": [0, 1]}, "cost_matrix must have shape"),
+        ({"cost_matrix": COSTS, "labels": [0, 2, 3]}, "y must hold only the labels listed in"),
+    ],
+)
+def test_bad_input_of_cost_metrics(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        mean_cost([0, 1], [1, 1], **kwargs)
+
+
+def test_cost_scorer_is_taken_where_scikit_learn_wants_its_own():
+    X, y, costs = make_cost_sensitive_classification(120, 5, 2, class_sep=1, random_state=0)
+    scorer = make_cost_scorer(costs)
+    tuned = TunedThresholdClassifierCV(LogisticRegression(), scoring=scorer, cv=3).fit(X, y)
+    plain = LogisticRegression().fit(X, y)
+    assert scorer(tuned, X, y) > scorer(plain, X, y)
+    assert scorer(plain, X, y) == -mean_cost(y, plain.predict(X), costs)
+    assert make_cost_scorer(costs, metric="savings")(plain, X, y) == pytest.approx(
+        savings_score(y, plain.predict(X), costs)
+    )
+
+
+def test_routed_costs_go_to_the_metric_alone_where_predict_takes_none():
+    X, y, costs = make_cost_sensitive_classification(60, 5, random_state=0)
+    plain = LogisticRegression().fit(X, y)
+    scorer = pickle.loads(pickle.dumps(make_cost_scorer()))
+    expected = -mean_cost(y, plain.predict(X), costs)
+    assert scorer(plain, X, y, costs=costs[y]) == pytest.approx(expected)
+    assert scorer(plain, X, y, costs=np.tile(costs, (60, 1, 1))) == pytest.approx(expected)
+
+
+def test_routed_costs_decide_and_are_counted():
+    X, y, costs = make_cost_sensitive_classification(60, 5, random_state=0)
+    cube = np.tile(costs, (60, 1, 1))
+    clf = CostSensitiveClassifier((4,), epochs=1, random_state=0).fit(X, y, costs=cube)
+    expected = -mean_cost(y, clf.predict(X, costs=cube), costs)
+    assert make_cost_scorer()(clf, X, y, costs=cube) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"cost_matrix": COSTS, "metric": "profit"}, "metric must be one of .*'savings'"),
+        ({"metadata": ()}, "cost_matrix must be given unless costs are routed"),
+        ({"cost_matrix": COSTS, "metadata": ["costs"]}, "cost_matrix must be given unless"),
+    ],
+)
+def test_bad_cost_scorer(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        make_cost_scorer(**kwargs)
