@@ -13,6 +13,7 @@ _HOMES = {
     "CostSensitiveClassifier": "skmask._cost_sensitive",
     "DivergenceError": "skmask.engine",
     "RestrictedClassClassifier": "skmask._restricted",
+    "WeightedMultilabelClassifier": "skmask._multilabel",
 }
 _MODULES = ("datasets", "metrics", "nn")
 
@@ -20,6 +21,7 @@ __all__ = [
     "CostSensitiveClassifier",
     "DivergenceError",
     "RestrictedClassClassifier",
+    "WeightedMultilabelClassifier",
     "datasets",
     "metrics",
     "nn",

@@ -14,8 +14,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from skmask._targets import check_classes, encode_labels
 from skmask._validation import (
     HasMethods,
     Interval,
@@ -61,8 +63,10 @@ class Rows:
         Class numbers, or a 0 or 1 for each label.
     weight : ndarray of shape (n_samples,) or that of `target`
         0 for what does not count.
-    outputs : ndarray of shape (n_outputs,)
-        What the outputs of the network stand for.
+    labels : ndarray
+        All labels in the order of the outputs: the same while training goes on.
+    n_outputs : int
+        Of the network.
     strata : ndarray of shape (n_samples,) or None
         What a hold-out keeps in proportion.
     columns, constants : dict of str to ndarray
@@ -74,7 +78,8 @@ class Rows:
     X: np.ndarray | sparse.csr_array
     target: np.ndarray
     weight: np.ndarray
-    outputs: np.ndarray
+    labels: np.ndarray
+    n_outputs: int
     strata: np.ndarray | None = None
     columns: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
@@ -211,6 +216,49 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
     def _make_loss(self) -> Loss:
         """Return the loss."""
 
+    # Checking what is given.
+
+    def _read_labels(
+        self, X: Any, y: Any, labels: Any, *, reset: bool
+    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+        """Return X, y of one label per row, its class numbers and all labels as announced."""
+        with naming("X and y"):
+            check_consistent_length(X, y)
+        with naming("X"):
+            X, y = validate_data(
+                self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
+            )
+        with naming("y"):
+            check_classification_targets(y)
+        if labels is None:
+            labels = check_classes(self.classes, y)
+        return X, y, encode_labels(y, np.sort(labels)), labels
+
+    def _check_X(self, X: Any, *, reset: bool) -> Any:
+        with naming("X"):
+            return validate_data(
+                self, X, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
+            )
+
+    def _announced_labels(self, classes: Any, *, are_needed: bool) -> Any:
+        """Return all labels that were announced to partial_fit, the same in every call."""
+        given = self.classes if classes is None else classes
+        if not self.__sklearn_is_fitted__():
+            if given is None and are_needed:
+                raise ValueError(
+                    "classes must be passed in the first call of partial_fit, or to the "
+                    "estimator; got None. Pass all labels that will come."
+                )
+            return None if given is None else check_classes(given, np.empty(0))
+        if classes is not None and not np.array_equal(
+            check_classes(classes, np.empty(0)), self._labels
+        ):
+            raise ValueError(
+                f"classes must be the same in every call of partial_fit, {quote(self._labels)}; "
+                f"got {quote(np.asarray(classes))}. Pass them in the first call only."
+            )
+        return self._labels
+
     # Training.
 
     def _fit(self, X: Any, y: Any, *, hold_out: bool = False, **metadata: Any) -> Any:
@@ -255,7 +303,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         seed = self._state.seed if goes_on else int(rng.randint(np.iinfo(np.int32).max))
         if goes_on:
             self._check_goes_on(rows)
-        architecture = self._settings(), tuple(rows.X.shape[1:]), len(rows.outputs)
+        architecture = self._settings(), tuple(rows.X.shape[1:]), rows.n_outputs
         network = self._make_network(*architecture)
         start = self._starting_state(network, seed, goes_on=goes_on, slots_go_on=tasks is None)
         held_out = None
@@ -270,7 +318,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             return {
                 "_architecture": architecture,
                 "_derived": derived,
-                "_outputs": rows.outputs,
+                "_ordered_labels": rows.labels,
                 "_state": state,
                 **_joined(before, history),
                 **rows.attributes,
@@ -326,11 +374,11 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
 
     def _check_goes_on(self, rows: Rows) -> None:
         """Raise where a further call contradicts those before it."""
-        if not np.array_equal(rows.outputs, self._outputs):
+        if not np.array_equal(rows.labels, self._ordered_labels):
             raise ValueError(
                 f"y must have the classes of the fit that it goes on from, "
-                f"{quote(self._outputs)}; got {quote(rows.outputs)}. Pass classes= with all "
-                "labels, or set warm_start=False."
+                f"{quote(self._ordered_labels)}; got {quote(rows.labels)}. Pass classes= with "
+                "all labels, or set warm_start=False."
             )
 
     def _hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:

@@ -62,6 +62,22 @@ sample_weight : array-like of shape (n_samples,), default=None
     Multiplies each row's loss. Not scaled, for the mean of all rows to come is not
     known. None: all 1.
 """
+_LABEL_MATRIX = """\
+y : array-like, DataFrame or sparse matrix of shape (n_samples, n_labels), or \
+array-like of shape (n_samples,)
+    1 for the labels of a row, otherwise 0, NaN where that is unknown; the columns of a
+    DataFrame are the names of the labels. Or one class per row.
+"""
+_ENTRY_WEIGHT = """\
+sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+    By row, or by row and label. Only the proportions matter: the mean over what counts
+    is set to 1, so that `learning_rate` keeps its meaning. None: all 1.
+"""
+_ENTRY_WEIGHT_PART = """\
+sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+    By row, or by row and label. Multiplies the loss; not scaled, for the mean of all
+    rows to come is not known. None: all 1.
+"""
 _FIT_RAISES = """\
 ValueError, TypeError
     For bad input; nothing has been changed then.

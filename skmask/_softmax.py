@@ -8,12 +8,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.callback import with_callbacks
 from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skmask._base import BaseKerasClassifier, Rows
 from skmask._docs import documented
-from skmask._targets import check_classes, decode_labels, encode_labels
+from skmask._targets import decode_labels
 from skmask._validation import (
     Allowed,
     StrOptions,
@@ -22,8 +21,6 @@ from skmask._validation import (
     check_columns,
     check_labels_allowed,
     check_sample_weight,
-    naming,
-    quote,
 )
 from skmask.engine import log_softmax, softmax
 
@@ -203,18 +200,8 @@ class SoftmaxClassifier(BaseKerasClassifier):
         **metadata: Any,
     ) -> Rows:
         raw_X = X
-        with naming("X and y"):
-            check_consistent_length(X, y)
-        with naming("X"):
-            X, y = validate_data(
-                self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
-            )
-        with naming("y"):
-            check_classification_targets(y)
-        if labels is None:
-            labels = check_classes(self.classes, y)
+        X, y, codes, labels = self._read_labels(X, y, labels, reset=reset)
         classes = np.sort(labels)
-        codes = encode_labels(y, classes)
         weight = check_sample_weight(sample_weight, X)
         weight *= check_class_weight(self.class_weight, codes, classes, weight)[codes]
         columns = None
@@ -230,7 +217,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
             "_is_restricted": mask is not None,
         }
         by_row, for_all = _as_inputs("allowed", mask, len(codes))
-        return Rows(X, codes, weight, classes, codes, by_row, for_all, attributes)
+        return Rows(X, codes, weight, classes, len(classes), codes, by_row, for_all, attributes)
 
     def _check_goes_on(self, rows: Rows) -> None:
         super()._check_goes_on(rows)
@@ -247,29 +234,11 @@ class SoftmaxClassifier(BaseKerasClassifier):
                 "class_weight must be a dict or None in partial_fit, which does not see all "
                 "rows; got 'balanced'. Compute it with sklearn.utils.class_weight."
             )
-        given = self.classes if classes is None else classes
-        if not self.__sklearn_is_fitted__():
-            if given is None:
-                raise ValueError(
-                    "classes must be passed in the first call of partial_fit, or to the "
-                    "estimator; got None. Pass all labels that will come."
-                )
-            return check_classes(given, np.empty(0))
-        if classes is not None and not np.array_equal(
-            check_classes(classes, np.empty(0)), self._labels
-        ):
-            raise ValueError(
-                f"classes must be the same in every call of partial_fit, {quote(self._labels)}; "
-                f"got {quote(np.asarray(classes))}. Pass them in the first call only."
-            )
-        return self._labels
+        return self._announced_labels(classes, are_needed=True)
 
     def _check_prediction_rows(self, X: Any, allowed: Any) -> tuple[Any, Allowed | None]:
         """Return the features and the mask of rows to predict."""
-        with naming("X"):
-            X = validate_data(
-                self, X, accept_sparse="csr", dtype=np.float32, reset=False, order="C"
-            )
+        X = self._check_X(X, reset=False)
         if self._is_restricted and allowed is None and self._mask_columns is None:
             raise ValueError(
                 "allowed must be given for prediction after a fit with a mask; got None. Pass "

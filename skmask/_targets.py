@@ -1,11 +1,14 @@
-"""Labels to class numbers and back."""
+"""Labels to class numbers and back, and label matrices."""
+
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.multiclass import unique_labels
 
-from skmask._validation import first_rows, quote
+from skmask._validation import aligned, first_rows, quote
 
-__all__ = ["check_classes", "decode_labels", "encode_labels"]
+__all__ = ["check_classes", "decode_labels", "encode_label_matrix", "encode_labels"]
 
 
 def check_classes(classes: object, y: np.ndarray) -> np.ndarray:
@@ -56,3 +59,54 @@ def encode_labels(y: np.ndarray, classes_: np.ndarray) -> np.ndarray:
 def decode_labels(codes: np.ndarray, classes_: np.ndarray) -> np.ndarray:
     """Return the label of each class number."""
     return classes_[codes]
+
+
+def encode_label_matrix(
+    Y: Any, labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return 0 and 1 for each label of each row, where that is known, and the labels' names.
+
+    Parameters
+    ----------
+    Y : array-like, DataFrame or sparse matrix of shape (n_samples, n_labels)
+        0, 1, or NaN for unknown.
+    labels : ndarray of shape (n_labels,) or None
+        The names of the columns of an array; those of a DataFrame are brought in this order.
+
+    Returns
+    -------
+    values : ndarray of int8 of shape (n_samples, n_labels)
+        0 where unknown.
+    is_known : ndarray of bool of shape (n_samples, n_labels)
+    names : ndarray of shape (n_labels,)
+    """
+    if hasattr(Y, "columns") and hasattr(Y, "to_numpy"):
+        names = np.asarray(list(Y.columns)) if labels is None else labels
+        Y = Y.to_numpy()[:, aligned(Y.columns, names, "y", "column")]
+        labels = names
+    if sparse.issparse(Y):
+        Y = Y.toarray()
+    try:
+        matrix = np.asarray(Y, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "y must hold only 0, 1 and NaN when it has a column for each label; got "
+            f"{type(Y).__name__}: {error}. Use sklearn.preprocessing.MultiLabelBinarizer."
+        ) from error
+    is_known = ~np.isnan(matrix)
+    matrix = np.where(is_known, matrix, 0)
+    is_wrong = (matrix != 0) & (matrix != 1)
+    if is_wrong.any():
+        rows = np.unique(np.nonzero(is_wrong)[0])
+        raise ValueError(
+            "y must hold only 0, 1 and NaN (unknown) when it has a column for each label; got "
+            f"{quote(np.unique(matrix[is_wrong]))} in {first_rows(rows)}. Use "
+            "sklearn.preprocessing.MultiLabelBinarizer."
+        )
+    names = np.arange(matrix.shape[1]) if labels is None else labels
+    if len(names) != matrix.shape[1]:
+        raise ValueError(
+            f"y must have one column for each of the {len(names)} labels {quote(names)}; got "
+            f"{matrix.shape[1]} columns. Correct y, or classes=."
+        )
+    return matrix.astype(np.int8), is_known, names

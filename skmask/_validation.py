@@ -29,10 +29,12 @@ __all__ = [
     "aligned",
     "as_numbers",
     "check_allowed",
+    "check_by_label",
     "check_class_weight",
     "check_columns",
     "check_cost_matrix",
     "check_costs",
+    "check_entry_weight",
     "check_labels_allowed",
     "check_not_negative",
     "check_sample_weight",
@@ -339,12 +341,72 @@ def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
     return numbers
 
 
+def check_entry_weight(sample_weight: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Return non-negative weights of the shape of the target, float64, not all zero."""
+    array = as_numbers(sample_weight, "sample_weight", str(shape))
+    if array.shape != shape:
+        raise ValueError(
+            f"sample_weight must have shape ({shape[0]},) or {shape}; got {array.shape}. Give a "
+            "weight for each row, or one for each entry of y."
+        )
+    if (array < 0).any() or not array.any():
+        found = quote(array[array < 0]) if (array < 0).any() else "0 everywhere"
+        raise ValueError(
+            f"sample_weight must not be negative, and not 0 everywhere; got {found}. Use 0 for "
+            "what does not count."
+        )
+    return array
+
+
 def check_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
     """Return non-negative weights of shape (n_samples,), float64, not all zero."""
     if sample_weight is None:
         return np.ones(X.shape[0])
     with naming("sample_weight"):
         return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def check_by_label(
+    values: Any, names: np.ndarray, argument: str, *, at_most: float = np.inf
+) -> np.ndarray:
+    """Return one finite number of 0 or more for each label, float64 of shape (n_labels,).
+
+    Parameters
+    ----------
+    values : number, array-like of shape (n_labels,), Series or dict by label, or DataFrame of \
+            one row with labels as columns
+    names : ndarray of shape (n_labels,)
+        The labels in the order of an array.
+    argument : str
+        For the message.
+    at_most : float
+        The highest legal value.
+    """
+    if isinstance(values, Mapping):
+        order = aligned(list(values), names, argument, "key")
+        values = np.asarray(list(values.values()), dtype=object)[order].tolist()
+    elif hasattr(values, "columns"):
+        order = aligned(values.columns, names, argument, "column")
+        values = values.to_numpy()[:, order]
+        values = values[0] if len(values) == 1 else values
+    elif hasattr(values, "index") and hasattr(values, "to_numpy"):
+        values = values.to_numpy()[aligned(values.index, names, argument, "entry")]
+    array = as_numbers(values, argument, f"({len(names)},)")
+    if array.ndim == 0:
+        array = np.full(len(names), float(array))
+    if array.shape != (len(names),):
+        raise ValueError(
+            f"{argument} must be one number, or one for each of the {len(names)} labels "
+            f"{quote(names)}; got shape {array.shape}. Give as many numbers."
+        )
+    is_wrong = (array < 0) | (array > at_most)
+    if is_wrong.any():
+        rule = "0 or more" if at_most == np.inf else f"between 0 and {at_most:g}"
+        raise ValueError(
+            f"{argument} must be {rule}; got {quote(array[is_wrong])} for the labels "
+            f"{quote(names[is_wrong])}. Correct these."
+        )
+    return array
 
 
 def check_class_weight(

@@ -3,7 +3,11 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-__all__ = ["make_cost_sensitive_classification", "make_restricted_classification"]
+__all__ = [
+    "make_cost_sensitive_classification",
+    "make_restricted_classification",
+    "make_sparse_multilabel",
+]
 
 
 def make_cost_sensitive_classification(
@@ -141,3 +145,55 @@ def make_restricted_classification(
     preference[np.arange(n_samples), y] = -1  # the true class comes first
     allowed = preference.argsort(axis=1).argsort(axis=1) < n_allowed
     return X, y, allowed
+
+
+def make_sparse_multilabel(n_samples=30_000, n_labels=30, *, p_feature=0.1, random_state=None):
+    """Make rows with about one of many labels each, and features that rarely tell which.
+
+    Each label is positive with probability 1 / `n_labels`. There is a feature for each label:
+    where the label is positive it is 1 with probability `p_feature`, otherwise 0. So a feature
+    of 1 is proof, but it comes with few of the positives: who is punished for false alarms and
+    misses alike says "none".
+
+    Parameters
+    ----------
+    n_samples : int, default=30_000
+        Number of rows.
+    n_labels : int, default=30
+        Number of labels, and of features; 2 or more.
+    p_feature : float, default=0.1
+        Probability that a positive label shows.
+    random_state : int, RandomState instance or None, default=None
+        Decides the data.
+
+    Returns
+    -------
+    X : ndarray of float64 of shape (n_samples, n_labels)
+        The features, 0 or 1.
+    Y : ndarray of int of shape (n_samples, n_labels)
+        The labels, 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two labels, or `p_feature` is no probability.
+
+    Examples
+    --------
+    >>> from skmask.datasets import make_sparse_multilabel
+    >>> X, Y = make_sparse_multilabel(100, random_state=0)
+    >>> X.shape, Y.shape
+    ((100, 30), (100, 30))
+    >>> bool((Y[X == 1] == 1).all())
+    True
+    """
+    if n_labels < 2:
+        raise ValueError(f"n_labels must be 2 or more; got {n_labels}. Ask for two labels.")
+    if not 0 <= p_feature <= 1:
+        raise ValueError(
+            f"p_feature must be between 0 and 1; got {p_feature}. It is a probability."
+        )
+    rng = check_random_state(random_state)
+    Y = (rng.uniform(size=(n_samples, n_labels)) < 1 / n_labels).astype(int)
+    X = Y * (rng.uniform(size=Y.shape) < p_feature)
+    return X.astype(float), Y

@@ -8,9 +8,54 @@ from skmask.nn.losses import (
     check_not_negative,
     class_numbers,
     cost_of_prediction,
+    known,
 )
 
-__all__ = ["CostWeightedAccuracy"]
+__all__ = [
+    "CostWeightedAccuracy",
+    "LogitPrecision",
+    "LogitRecall",
+    "logit_precision",
+    "logit_recall",
+]
+
+
+def logit_recall(y_true, logits, cutoff=0.0):
+    """Count true positives among the positives.
+
+    Parameters
+    ----------
+    y_true : tensor of shape (n, n_labels)
+        0, 1, or NaN for unknown.
+    logits : tensor of shape (n, n_labels)
+    cutoff : float or tensor of shape (n_labels,), default=0.0
+        A logit above it is a prediction.
+
+    Returns
+    -------
+    hits, positives : tensors of shape (n, n_labels) of 0 and 1
+        The recall is the sum of the one over the sum of the other.
+    """
+    y_true, _ = known(y_true, logits.dtype)
+    return y_true * ops.cast(logits > cutoff, logits.dtype), y_true
+
+
+def logit_precision(y_true, logits, cutoff=0.0):
+    """Count true positives among the predictions.
+
+    Parameters
+    ----------
+    y_true, logits, cutoff
+        As in `logit_recall`.
+
+    Returns
+    -------
+    hits, predictions : tensors of shape (n, n_labels) of 0 and 1
+        The precision is the sum of the one over the sum of the other.
+    """
+    y_true, is_known = known(y_true, logits.dtype)
+    predicted = is_known * ops.cast(logits > cutoff, logits.dtype)
+    return y_true * predicted, predicted
 
 
 class _Ratio(keras.metrics.Metric):
@@ -79,3 +124,90 @@ class CostWeightedAccuracy(_Ratio):
 
     def get_config(self):
         return {**super().get_config(), "cost_matrix": self.cost_matrix}
+
+
+class _LogitRatio(_Ratio):
+    """A ratio of counts of labels, at a threshold on the probability."""
+
+    def __init__(self, threshold, name, **kwargs):
+        super().__init__(name=name, **kwargs)
+        if not 0 < threshold < 1:
+            raise ValueError(
+                f"threshold must be a probability between 0 and 1; got {threshold!r}. It is "
+                "compared with the sigmoid of the logits."
+            )
+        self.threshold = threshold
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        logits = ops.cast(y_pred, self.dtype)
+        cutoff = -ops.log(1 / self.threshold - 1)
+        values, counts = self._count(y_true, logits, cutoff)
+        self._add(values, counts, sample_weight)
+
+    def get_config(self):
+        return {**super().get_config(), "threshold": self.threshold}
+
+
+@keras.saving.register_keras_serializable(package="skmask")
+class LogitRecall(_LogitRatio):
+    """Share of the positives that are predicted, on logits, over all labels.
+
+    For models that return logits, which `keras.metrics.Recall` takes for probabilities. Targets
+    may be NaN for unknown; `sample_weight` may be by row or by entry.
+
+    Parameters
+    ----------
+    threshold : float, default=0.5
+        Probability above which a label is predicted.
+    name : str, default="recall"
+    **kwargs
+        `dtype`, as in `keras.metrics.Metric`.
+
+    Raises
+    ------
+    ValueError
+        If `threshold` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmask.nn.metrics import LogitRecall
+    >>> float(LogitRecall()(np.array([[1, 1, 0]]), np.array([[2.0, -2.0, 2.0]])))
+    0.5
+    """
+
+    def __init__(self, threshold=0.5, name="recall", **kwargs):
+        super().__init__(threshold, name, **kwargs)
+
+    _count = staticmethod(logit_recall)
+
+
+@keras.saving.register_keras_serializable(package="skmask")
+class LogitPrecision(_LogitRatio):
+    """Share of the predicted labels that are right, on logits, over all labels.
+
+    Parameters
+    ----------
+    threshold : float, default=0.5
+        Probability above which a label is predicted.
+    name : str, default="precision"
+    **kwargs
+        `dtype`, as in `keras.metrics.Metric`.
+
+    Raises
+    ------
+    ValueError
+        If `threshold` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmask.nn.metrics import LogitPrecision
+    >>> float(LogitPrecision()(np.array([[1, 1, 0]]), np.array([[2.0, -2.0, 2.0]])))
+    0.5
+    """
+
+    def __init__(self, threshold=0.5, name="precision", **kwargs):
+        super().__init__(threshold, name, **kwargs)
+
+    _count = staticmethod(logit_precision)
