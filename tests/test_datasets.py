@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from skmask.datasets import make_cost_sensitive_classification, make_restricted_classification
+from skmask.datasets import (
+    make_cost_sensitive_classification,
+    make_restricted_classification,
+    make_sparse_multilabel,
+)
 
 
 def test_restricted_classification_keeps_its_promises():
@@ -50,3 +54,24 @@ def test_cost_sensitive_classification_keeps_its_promises():
 def test_cost_sensitive_classification_needs_two_classes():
     with pytest.raises(ValueError, match="n_classes must be 2 or more; got 1"):
         make_cost_sensitive_classification(n_classes=1)
+
+
+def test_sparse_multilabel_keeps_its_promises():
+    X, Y = make_sparse_multilabel(20_000, 20, p_feature=0.2, random_state=0)
+    assert X.shape == Y.shape == (20_000, 20)
+    assert Y.sum(axis=1).mean() == pytest.approx(1, abs=0.05)
+    assert (Y[X == 1] == 1).all()
+    assert X[Y == 1].mean() == pytest.approx(0.2, abs=0.02)
+    np.testing.assert_array_equal(make_sparse_multilabel(9, random_state=1)[1].shape, (9, 30))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_labels": 1}, "n_labels must be 2 or more; got 1"),
+        ({"p_feature": 1.5}, "p_feature must be between 0 and 1; got 1.5"),
+    ],
+)
+def test_impossible_sparse_multilabel(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        make_sparse_multilabel(**parameters)
