@@ -29,6 +29,7 @@ from skmask._validation import (
 from skmask.engine import (
     OPTIMIZERS,
     DivergenceError,
+    Lbfgs,
     Loss,
     Network,
     OptimizerRecipe,
@@ -71,6 +72,8 @@ class Rows:
         What a hold-out keeps in proportion.
     columns, constants : dict of str to ndarray
         What else the loss takes: row by row, and the same for all rows.
+    weights : dict of str to ndarray
+        Variables of the network that are known beforehand, by name.
     attributes : dict
         What the fit sets on the estimator.
     """
@@ -83,6 +86,7 @@ class Rows:
     strata: np.ndarray | None = None
     columns: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -161,40 +165,10 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
     n_features_in_: int
 
     @abstractmethod
-    def __init__(
-        self,
-        hidden_layer_sizes,
-        activation,
-        *,
-        network,
-        classes,
-        optimizer,
-        learning_rate,
-        batch_size,
-        epochs,
-        early_stopping,
-        validation_fraction,
-        n_iter_no_change,
-        callbacks,
-        warm_start,
-        verbose,
-        random_state,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.network = network
-        self.classes = classes
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
+    def __init__(self, **parameters):
+        # What there is, in which order and with which defaults: that is the leaf's signature.
+        for name, value in parameters.items():
+            setattr(self, name, value)
 
     @property
     def model_(self):
@@ -215,6 +189,9 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
     @abstractmethod
     def _make_loss(self) -> Loss:
         """Return the loss."""
+
+    def _make_optimizer(self) -> OptimizerRecipe | Lbfgs:
+        return OptimizerRecipe(self.optimizer, self.learning_rate)
 
     # Checking what is given.
 
@@ -261,10 +238,13 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
 
     # Training.
 
-    def _fit(self, X: Any, y: Any, *, hold_out: bool = False, **metadata: Any) -> Any:
-        """Fit; with `hold_out`, or `early_stopping`, to a part of the rows."""
+    def _fit(
+        self, X: Any, y: Any, *, hold_out: bool = False, epochs: int | None = None, **metadata: Any
+    ) -> Any:
+        """Fit for `epochs`; with `hold_out`, or `early_stopping`, to a part of the rows."""
         self._validate_params()
-        context = self._init_callback_context(max_subtasks=self.epochs)
+        epochs = self.epochs if epochs is None else epochs
+        context = self._init_callback_context(max_subtasks=epochs)
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         with self._nothing_half_changed():
             rows = self._read_rows(X, y, labels=None, reset=True, **metadata)
@@ -273,7 +253,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             tasks.begin()
             self._train(
                 rows,
-                epochs=self.epochs,
+                epochs=epochs,
                 goes_on=goes_on,
                 holds_out=hold_out or self.early_stopping,
                 tasks=tasks,
@@ -303,9 +283,11 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         seed = self._state.seed if goes_on else int(rng.randint(np.iinfo(np.int32).max))
         if goes_on:
             self._check_goes_on(rows)
-        architecture = self._settings(), tuple(rows.X.shape[1:]), rows.n_outputs
+        architecture = self._settings(rows), tuple(rows.X.shape[1:]), rows.n_outputs
         network = self._make_network(*architecture)
-        start = self._starting_state(network, seed, goes_on=goes_on, slots_go_on=tasks is None)
+        start = State(network.starting_weights(seed, rows.weights), None, seed)
+        if goes_on:
+            start = self._state_to_go_on_from(network, slots_go_on=tasks is None)
         held_out = None
         if holds_out:
             rows, held_out = self._hold_out(rows, seed)
@@ -336,7 +318,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             Task(
                 network=network,
                 loss=self._make_loss(),
-                optimizer=OptimizerRecipe(self.optimizer, self.learning_rate),
+                optimizer=self._make_optimizer(),
                 batch_size=self.batch_size,
                 columns=rows.engine_columns(),
                 constants=rows.constants,
@@ -358,11 +340,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         """Return attributes that follow from the trained network."""
         return {}
 
-    def _starting_state(
-        self, network: Network, seed: int, *, goes_on: bool, slots_go_on: bool
-    ) -> State:
-        if not goes_on:
-            return State(network.starting_weights(seed), None, seed)
+    def _state_to_go_on_from(self, network: Network, *, slots_go_on: bool) -> State:
         shapes = [weight.shape for weight in self._state.weights]
         if network.weight_shapes != shapes:
             raise ValueError(
@@ -429,7 +407,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
 
     # The network.
 
-    def _settings(self) -> Any:
+    def _settings(self, rows: Rows) -> Any:
         """Return the parameters that decide the network, checked: what `_make_network` takes."""
         return self.network, _layer_sizes(self.hidden_layer_sizes), self.activation
 

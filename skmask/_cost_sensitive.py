@@ -88,6 +88,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         and `costs`. For data whose training part may lack a class. None: the labels of `y`,
         sorted.
     {class_weight}
+    {optimizer}
     {training}
     {allowed_columns}
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
@@ -210,11 +211,11 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            allowed_columns=allowed_columns,
+            cost_matrix=cost_matrix,
+            loss=loss,
+            decision=decision,
         )
-        self.allowed_columns = allowed_columns
-        self.cost_matrix = cost_matrix
-        self.loss = loss
-        self.decision = decision
 
     @with_callbacks
     @documented

@@ -101,10 +101,12 @@ class_weight : dict, "balanced" or None, default=None
     Factors on the loss of each class, by label; labels left out weigh 1. "balanced":
     inversely proportional to the classes' weight in `y`.
 """
-_TRAINING = """\
+_OPTIMIZER = """\
 optimizer : str or `keras.optimizers.Optimizer`, default="adam"
     A name, or an instance as a template: its settings are read, and its own learning rate
     wins.
+"""
+_TRAINING = """\
 learning_rate : float, default=1e-3
     Step size of an optimizer given by name.
 batch_size : int, default=32

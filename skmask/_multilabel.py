@@ -114,6 +114,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         Names of the columns of `y`, in their order; those of a DataFrame are brought in this
         order. For a `y` of one class per row, all classes. None: the columns of a DataFrame, or
         numbers; for one class per row, the labels of `y`.
+    {optimizer}
     {training}
     pos_weight : "balanced", float, array-like of shape (n_labels,), Series, dict, one-row \
             DataFrame, or None, default="balanced"
@@ -249,12 +250,12 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            pos_weight=pos_weight,
+            loss=loss,
+            threshold=threshold,
+            min_labels=min_labels,
+            calibrated=calibrated,
         )
-        self.pos_weight = pos_weight
-        self.loss = loss
-        self.threshold = threshold
-        self.min_labels = min_labels
-        self.calibrated = calibrated
 
     @with_callbacks
     @documented

@@ -31,6 +31,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         All labels, in the order of the columns of `allowed`. For data whose training part may
         lack a class. None: the labels of `y`, sorted.
     {class_weight}
+    {optimizer}
     {training}
     {allowed_columns}
 
@@ -115,8 +116,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            allowed_columns=allowed_columns,
         )
-        self.allowed_columns = allowed_columns
 
     def _make_loss(self) -> Loss:
         return Loss(restricted_crossentropy)

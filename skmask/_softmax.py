@@ -1,6 +1,5 @@
 """SoftmaxClassifier: one class per row, and the mask that says which are possible."""
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -46,11 +45,6 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
     # A leaf that takes the mask out of X has a parameter of this name.
     allowed_columns: Any = None
-
-    @abstractmethod
-    def __init__(self, hidden_layer_sizes, activation, *, class_weight, **shared):
-        super().__init__(hidden_layer_sizes, activation, **shared)
-        self.class_weight = class_weight
 
     # Public methods.
 
@@ -217,7 +211,17 @@ class SoftmaxClassifier(BaseKerasClassifier):
             "_is_restricted": mask is not None,
         }
         by_row, for_all = _as_inputs("allowed", mask, len(codes))
-        return Rows(X, codes, weight, classes, len(classes), codes, by_row, for_all, attributes)
+        return Rows(
+            X,
+            codes,
+            weight,
+            labels=classes,
+            n_outputs=len(classes),
+            strata=codes,
+            columns=by_row,
+            constants=for_all,
+            attributes=attributes,
+        )
 
     def _check_goes_on(self, rows: Rows) -> None:
         super()._check_goes_on(rows)

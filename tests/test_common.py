@@ -10,7 +10,6 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skmask
-from skmask._base import BaseKerasClassifier
 from skmask.datasets import make_restricted_classification
 
 ESTIMATORS = [
@@ -46,7 +45,10 @@ def test_scikit_learn_checks(estimator, check):
 @pytest.fixture(scope="module", params=ESTIMATORS, ids=lambda Estimator: Estimator.__name__)
 def fitted(request):
     X, y, _ = make_restricted_classification(60, 5, 4, 2, random_state=0)
-    return request.param((8,), epochs=2, random_state=0).fit(X, y), X, y
+    settings = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
+    known = inspect.signature(request.param).parameters
+    made = request.param(**{name: value for name, value in settings.items() if name in known})
+    return made.fit(X, y), X, y
 
 
 def test_documented_attributes_are_the_fitted_ones(fitted):
@@ -90,10 +92,24 @@ def test_documented_arguments_are_those_of_the_method(fitted, method):
     assert documented == list(inspect.signature(function).parameters)[1:]
 
 
-def test_shared_parameters_come_in_the_same_order(fitted):
-    shared = list(inspect.signature(BaseKerasClassifier).parameters)
-    parameters = list(inspect.signature(type(fitted[0])).parameters)
-    assert [name for name in parameters if name in shared] == shared
+SHARED = (
+    "hidden_layer_sizes", "activation", "network", "classes", "class_weight", "optimizer",
+    "learning_rate", "batch_size", "epochs", "early_stopping", "validation_fraction",
+    "n_iter_no_change", "callbacks", "warm_start", "verbose", "random_state",
+)  # fmt: skip
+
+
+def test_shared_parameters_come_in_the_same_order_with_the_same_defaults(fitted):
+    parameters = inspect.signature(type(fitted[0])).parameters
+    offered = [name for name in SHARED if name in parameters]
+    assert len(offered) >= 12
+    assert [name for name in parameters if name in SHARED] == offered
+    shared = inspect.signature(skmask.RestrictedClassClassifier).parameters
+    assert all(parameters[name].default == shared[name].default for name in offered)
+
+
+def test_parameters_are_the_ones_that_are_checked(fitted):
+    assert set(fitted[0]._parameter_constraints) == set(fitted[0].get_params(deep=False))
 
 
 def test_pickle_holds_no_keras(fitted):

@@ -10,7 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[1] / "skmask"
 STANDARD = set(sys.stdlib_module_names)
 NUMERIC = {"numpy", "scipy", "sklearn"}
-LEAVES = {"skmask._cost_sensitive", "skmask._multilabel", "skmask._restricted"}
+LEAVES = {
+    "skmask._cost_sensitive",
+    "skmask._multilabel",
+    "skmask._prototype",
+    "skmask._restricted",
+}
 LEAF_IMPORTS = NUMERIC | {
     "skmask._base",
     "skmask._docs",

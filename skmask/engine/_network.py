@@ -4,7 +4,7 @@ import json
 import random
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -91,6 +91,7 @@ class Network:
         with _global_random_kept(), keras.StatelessScope(initialize_variables=False) as scope:
             model = build()
             self._starts = [self._start(variable, scope) for variable in model.variables]
+        self.weight_names = [variable.name for variable in model.variables]
         self.weight_shapes = [tuple(variable.shape) for variable in model.variables]
         self.output_shape = model.output_shape
         if key is None:
@@ -121,11 +122,24 @@ class Network:
         with _global_random_kept():
             return self._build()
 
-    def starting_weights(self, seed: int) -> list[np.ndarray]:
-        """Return fresh values for `model.variables`, decided by `seed` alone."""
+    def starting_weights(
+        self, seed: int, known: Mapping[str, np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Return fresh values for `model.variables`, decided by `seed` but for those known.
+
+        Parameters
+        ----------
+        seed : int
+        known : mapping of str to ndarray, default=None
+            Values of variables, by name.
+        """
         note_use()
         rng = np.random.default_rng(seed)
-        return [_starting_value(*start, rng) for start in self._starts]
+        known = known or {}
+        return [
+            np.asarray(known[name], start[2]) if name in known else _starting_value(*start, rng)
+            for name, start in zip(self.weight_names, self._starts, strict=True)
+        ]
 
 
 def _starting_value(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,19 @@ OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw",
     "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lbfgs:
+    """Full-batch L-BFGS in place of an optimizer that takes steps; epochs are iterations.
+
+    Parameters
+    ----------
+    tolerance : float
+        Largest entry of the gradient at which it stops.
+    """
+
+    tolerance: float = 1e-6
 
 
 @cache

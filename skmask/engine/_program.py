@@ -75,7 +75,7 @@ class Loss:
         for _, function in self.metrics:
             values, counts = _called(function, inputs, logits)
             ratios.append((tf.reduce_sum(values * weight), tf.reduce_sum(counts * weight)))
-        n_counted = tf.reduce_sum(tf.cast(weight > 0, tf.float32))
+        n_counted = tf.reduce_sum(tf.cast(weight > 0, weight.dtype))
         objective = tf.math.divide_no_nan(total, n_counted)
         return objective, tf.cast(tf.convert_to_tensor(ratios), tf.float64)
 
@@ -147,7 +147,7 @@ class Program:
     def _compile(self, *, xla: bool) -> None:
         self._uses_xla = xla
         self._functions = {
-            traced.__name__: _compiled(traced, xla=xla)
+            traced.__name__: compiled(traced, xla=xla)
             for traced in (self._train_epochs, self._evaluate)
         }
         self._concrete: dict[tuple[str, tuple[int, ...]], Any] = {}
@@ -314,7 +314,7 @@ class Program:
         return sums
 
 
-def _compiled(function: Callable[..., Any], *, xla: bool) -> Any:
+def compiled(function: Callable[..., Any], *, xla: bool) -> Any:
     """Return a function whose concrete functions may be called by `StatefulPartitionedCall`.
 
     That looks for XLA's mark on the calls inside of a function, not on the function itself.

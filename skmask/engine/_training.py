@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from skmask.engine._network import Network
-from skmask.engine._optimizer import OptimizerRecipe
+from skmask.engine._objective import Objective, minimized
+from skmask.engine._optimizer import Lbfgs, OptimizerRecipe
 from skmask.engine._pool import Pool
 from skmask.engine._program import Loss, Program, Recipe
 from skmask.engine._table import Column, Feed, Table, layout_of
@@ -49,7 +50,7 @@ class Task:
     ----------
     network : Network
     loss : Loss
-    optimizer : OptimizerRecipe
+    optimizer : OptimizerRecipe or Lbfgs
     batch_size : int
     columns : mapping with "X", "y", "weight" and whatever else the loss takes, by row
     constants : mapping of what else the loss takes, the same for all rows
@@ -58,7 +59,7 @@ class Task:
 
     network: Network
     loss: Loss
-    optimizer: OptimizerRecipe
+    optimizer: OptimizerRecipe | Lbfgs
     batch_size: int
     columns: Mapping[str, Column]
     constants: Mapping[str, np.ndarray]
@@ -116,6 +117,8 @@ def train(
     """
     note_use()
     feed = Feed(Table(task.columns, task.batch_size), task.constants)
+    if isinstance(task.optimizer, Lbfgs):
+        return _minimize(task, task.optimizer, feed, state, epochs, watchers)
     recipe = Recipe(
         network=task.network,
         loss=task.loss,
@@ -140,6 +143,39 @@ def train(
         for watcher in watching:
             watcher.end()
         return _state_now(program, state, history), history
+
+
+def _minimize(
+    task: Task,
+    lbfgs: Lbfgs,
+    feed: Feed,
+    state: State,
+    epochs: int,
+    watchers: Sequence[Watcher],
+) -> tuple[State, History]:
+    """Take `epochs` iterations of L-BFGS at most; watchers see each as an epoch."""
+    history: History = {"loss": [], "gradient_norm": []}
+
+    def watch(weights: list[np.ndarray], logs: dict[str, float]) -> bool:
+        _check_finite(np.array([logs["loss"]]), state.epoch + len(history["loss"]))
+        for name, value in logs.items():
+            history[name].append(value)
+        number = len(history["loss"]) - 1
+        now = State(weights, None, state.seed, state.epoch + number + 1)
+        stop = [watcher.end_epoch(number, logs, lambda: now) for watcher in watchers]
+        for watcher in watchers:
+            if number + 1 < epochs and not any(stop):
+                watcher.begin_epoch(number + 1)
+        return any(stop)
+
+    for watcher in watchers:
+        watcher.begin_epoch(0)
+    key = Objective.key(task.network, task.loss, layout_of(task.columns), feed.table.size)
+    with _programs.lend(key, lambda: Objective(task.network, task.loss)) as objective:
+        weights = minimized(objective, feed, state.weights, lbfgs, iterations=epochs, watch=watch)
+    for watcher in watchers:
+        watcher.end()
+    return State(weights, None, state.seed, state.epoch + len(history["loss"])), history
 
 
 def _state_now(program: Program, start: State, history: History) -> State:

@@ -18,8 +18,9 @@ KERNELS = ("exponential", "laplacian", "linear", "rbf")
 # The exponent of the exponential kernel is held at this: its square, and sums of many, are
 # still far from what float32 cannot hold.
 _EXPONENT_AT_MOST = 30.0
-# Rows at a time where no product form exists: what bounds rows x prototypes x features.
-_ROWS_AT_ONCE = 32
+# Where no product form exists: what bounds rows x prototypes x features, and rows.
+_NUMBERS_AT_ONCE = 1 << 21
+_ROWS_AT_ONCE = 256
 
 
 def restrict_logits(logits, allowed):
@@ -132,7 +133,7 @@ class PrototypeKernel(keras.layers.Layer):
 
     Rows x prototypes x features are never held at once: where f is a product ("linear", and
     "exponential" in its product form) the sums are a matrix product, otherwise they are taken
-    for 32 rows at a time, and again in the gradient.
+    for some rows at a time, 2 million numbers at most, and again in the gradient.
 
     Parameters
     ----------
@@ -171,9 +172,7 @@ class PrototypeKernel(keras.layers.Layer):
     (TensorShape([7, 3]), True)
     """
 
-    def __init__(
-        self, prototypes, scale=1.0, kernel="rbf", alpha=0.0, product_form=None, **kwargs
-    ):
+    def __init__(self, prototypes, scale=1.0, kernel="rbf", alpha=0.0, product_form=None, **kwargs):
         super().__init__(**kwargs)
         if not callable(kernel) and kernel not in KERNELS:
             raise ValueError(
@@ -256,15 +255,15 @@ class PrototypeKernel(keras.layers.Layer):
                 )
             return ops.sum(values * a, axis=-1)
 
-        n_rows, n_features = ops.shape(x)[0], x.shape[-1]
-        if isinstance(n_rows, int) and n_rows <= _ROWS_AT_ONCE:
+        n_rows, (n_prototypes, n_features) = ops.shape(x)[0], self._prototypes.shape
+        step = max(1, min(_ROWS_AT_ONCE, _NUMBERS_AT_ONCE // (n_prototypes * n_features)))
+        if isinstance(n_rows, int) and n_rows <= step:
             return sums(x, a, prototypes, scale)
-        short = -n_rows % _ROWS_AT_ONCE
-        padded = ops.pad(x, [[0, short], [0, 0]])
-        blocks = ops.reshape(padded, (-1, _ROWS_AT_ONCE, n_features))
+        padded = ops.pad(x, [[0, -n_rows % step], [0, 0]])
+        blocks = ops.reshape(padded, (-1, step, n_features))
         again = keras.remat(sums)  # the gradient takes the function anew, block by block
         by_block = ops.map(lambda rows: again(rows, a, prototypes, scale), blocks)
-        return ops.reshape(by_block, (-1, self._prototypes.shape[0]))[:n_rows]
+        return ops.reshape(by_block, (-1, n_prototypes))[:n_rows]
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self._prototypes.shape[0])

@@ -57,7 +57,7 @@ def prototype_sums(
     Keras tensor of shape (None, n_outputs)
     """
     prototypes = ops.zeros((n_prototypes, inputs.shape[-1]))
-    sums = PrototypeKernel(
-        prototypes, kernel=kernel, product_form=product_form, dtype=dtype
-    )(inputs)
+    sums = PrototypeKernel(prototypes, kernel=kernel, product_form=product_form, dtype=dtype)(
+        inputs
+    )
     return GroupSum(ops.zeros((n_prototypes, n_outputs)), dtype=dtype)(sums)

@@ -1,0 +1,179 @@
+"""A loss over all rows at once, and its gradient, for SciPy's L-BFGS."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from skmask.engine._network import Network
+from skmask.engine._optimizer import Lbfgs
+from skmask.engine._program import Loss, compiled, note_trace
+from skmask.engine._table import Feed, Layout
+from skmask.engine._tensorflow import tf
+
+# Rows whose gradient is taken at a time.
+_ROWS_AT_ONCE = 256
+# Steps and gradients that L-BFGS looks back on: with 60 it takes half as many iterations as
+# with 20.
+_NUMBERS_REMEMBERED = 1 << 25
+
+
+class Objective:
+    """The mean loss of a network of float64, and its gradient, in one compiled function.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss
+    """
+
+    def __init__(self, network: Network, loss: Loss):
+        self._loss = loss
+        self._model = network.build()
+        trainable = {id(variable) for variable in self._model.trainable_variables}
+        self.is_trainable = [id(variable) in trainable for variable in self._model.variables]
+        self._evaluate = compiled(self._value_and_gradient, xla=True)
+
+    @staticmethod
+    def key(network: Network, loss: Loss, columns: Layout, size: int) -> Hashable | None:
+        """Return what two objectives share only if they are the same program."""
+        return ("objective", network.key, loss, columns, size) if network.is_shareable else None
+
+    def load(self, weights: list[np.ndarray]) -> None:
+        """Set every variable."""
+        for variable, value in zip(self._model.variables, weights, strict=True):
+            variable.assign(value)
+
+    def at(self, feed: Feed, data: Any, n_rows: int, trained: list[np.ndarray]) -> tuple[Any, ...]:
+        """Return sums of losses and weights, the penalty and the gradients of both.
+
+        Parameters
+        ----------
+        feed : Feed
+        data : mapping of tensors of `feed.table.size` rows
+        n_rows : int
+            How many of them count.
+        trained : list of ndarray, the values of the trainable variables
+        """
+        rows = tf.constant(n_rows, tf.int32)
+        values = [tf.constant(value) for value in trained]
+        return self._evaluate(values, data, feed.constants, rows)
+
+    def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:
+        note_trace()
+        variables = self._model.trainable_variables
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        size = next(iter(data.values())).shape[0]
+        step = min(_ROWS_AT_ONCE, size)
+
+        def add_batch(start: Any, sums: Any, gradients: Any) -> Any:
+            rows = start + tf.range(step)
+            batch = {name: tf.gather(column, rows) for name, column in data.items()}
+            valid = tf.cast(rows < n_rows, tf.float64)
+            batch["weight"] = tf.cast(batch["weight"], tf.float64)
+            with tf.GradientTape() as tape:
+                logits = self._model(batch["X"], training=True)
+                _, added = self._loss.sums({**batch, **constants}, logits, valid)
+                total = added[0, 0]
+            found = tape.gradient(total, [variable.value for variable in variables])
+            sums = sums + added[0]
+            return start + step, sums, [g + f for g, f in zip(gradients, found, strict=True)]
+
+        start = tf.constant(0), tf.zeros(2, tf.float64), [tf.zeros_like(v) for v in values]
+        _, sums, gradients = tf.while_loop(
+            lambda start, *_: start < n_rows, add_batch, start, parallel_iterations=1
+        )
+        with tf.GradientTape() as tape:
+            penalty = tf.add_n([tf.zeros((), tf.float64), *self._model.losses])
+        of_penalty = tape.gradient(
+            penalty,
+            [variable.value for variable in variables],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        return sums, gradients, penalty, of_penalty
+
+
+def minimized(
+    objective: Objective,
+    feed: Feed,
+    weights: list[np.ndarray],
+    lbfgs: Lbfgs,
+    *,
+    iterations: int,
+    watch: Callable[[list[np.ndarray], dict[str, float]], bool],
+) -> list[np.ndarray]:
+    """Return weights at which the gradient of the objective vanishes, or the last ones.
+
+    Parameters
+    ----------
+    objective : Objective
+    feed : Feed
+    weights : list of ndarray of float64, in the order of `model.variables`
+    lbfgs : Lbfgs
+    iterations : int
+        At most.
+    watch : callable `(weights, logs) -> stop`
+        Called after each iteration, and once if there was none, with the loss, the penalty
+        included, and the largest entry of its gradient.
+    """
+    objective.load(weights)
+    shapes = [w.shape for w, of in zip(weights, objective.is_trainable, strict=True) if of]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    latest: dict[str, float] = {}
+
+    def parts(flat: np.ndarray) -> list[np.ndarray]:
+        pieces = np.split(flat, ends[:-1])
+        return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+    def whole(flat: np.ndarray) -> list[np.ndarray]:
+        trained = iter(parts(flat))
+        pairs = zip(weights, objective.is_trainable, strict=True)
+        return [next(trained).copy() if of else weight for weight, of in pairs]
+
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        total, gradient = np.zeros(2), np.zeros(flat.size)
+        for data, n_rows in _slabs(feed):
+            sums, found, penalty, of_penalty = objective.at(feed, data, n_rows, parts(flat))
+            total += np.asarray(sums)
+            gradient += _flat(found)
+        loss = float(total[0] / total[1]) + float(penalty)
+        gradient = gradient / total[1] + _flat(of_penalty)
+        latest.update(loss=loss, gradient_norm=float(np.abs(gradient).max()))
+        return loss, gradient
+
+    def after_iteration(intermediate_result: Any) -> None:
+        if watch(whole(intermediate_result.x), dict(latest)):
+            raise StopIteration
+
+    pairs = zip(weights, objective.is_trainable, strict=True)
+    start = np.concatenate([weight.ravel() for weight, of in pairs if of])
+    result = minimize(
+        value_and_gradient,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        callback=after_iteration,
+        options={
+            "maxiter": iterations,
+            "maxfun": 20 * iterations,
+            "gtol": lbfgs.tolerance,
+            "ftol": 0,
+            "maxcor": int(np.clip(_NUMBERS_REMEMBERED // start.size, 10, 60)),
+        },
+    )
+    if result.nit == 0:  # where there is nothing to go down
+        watch(whole(result.x), dict(latest))
+    return whole(result.x)
+
+
+def _slabs(feed: Feed) -> Any:
+    """Yield all rows as tensors, with their number: at once where they are in memory."""
+    if feed.resident is not None:
+        return [(feed.resident, feed.table.n_rows)]
+    return feed.table.slabs(np.arange(feed.table.n_rows))
+
+
+def _flat(tensors: Any) -> np.ndarray:
+    return np.concatenate([np.asarray(tensor).ravel() for tensor in tensors])
