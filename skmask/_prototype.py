@@ -550,10 +550,13 @@ def _dense(X: Any) -> np.ndarray:
 
 
 def _weighted_std(X: Any, weight: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of each column, in float64."""
-    share = weight / weight.sum()
-    if sparse.issparse(X):
-        mean = share @ X
-        return np.sqrt(np.maximum(share @ X.multiply(X) - mean**2, 0))
+    """Return the standard deviation of each column in float64, 0 where it is but rounding."""
+    share, X = weight / weight.sum(), X.astype(np.float64)
     mean = share @ X
-    return np.sqrt(share @ np.square(X - mean))
+    if sparse.issparse(X):
+        variance = share @ X.multiply(X).tocsr() - mean**2
+    else:
+        variance = share @ np.square(X - mean)
+    rounding = len(weight) * np.finfo(np.float64).eps
+    is_constant = variance <= rounding * mean**2
+    return np.where(is_constant, 0, np.sqrt(np.maximum(variance, 0)))

@@ -69,9 +69,11 @@ class Objective:
         step = min(_ROWS_AT_ONCE, size)
 
         def add_batch(start: Any, sums: Any, gradients: Any) -> Any:
-            rows = start + tf.range(step)
+            numbers = start + tf.range(step)
+            valid = tf.cast(numbers < n_rows, tf.float64)
+            # Beyond the last row again the last row: of an empty one the loss may be NaN.
+            rows = tf.minimum(numbers, n_rows - 1)
             batch = {name: tf.gather(column, rows) for name, column in data.items()}
-            valid = tf.cast(rows < n_rows, tf.float64)
             batch["weight"] = tf.cast(batch["weight"], tf.float64)
             with tf.GradientTape() as tape:
                 logits = self._model(batch["X"], training=True)
