@@ -36,6 +36,11 @@ _LOSSES: dict[str, Callable[..., Any]] = {
     "asymmetric": asymmetric_loss,
 }
 
+_NO_MATRIX = (
+    "y must be one class per row, or 0, 1 and NaN in a column for each label; got {}. Use "
+    "sklearn.preprocessing.MultiLabelBinarizer."
+)
+
 # Tuned thresholds stay where the sigmoid of a float64 is neither 0 nor 1.
 _CUTOFF_AT_MOST = 30.0
 
@@ -586,11 +591,14 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
 def _has_columns(y: Any) -> bool:
     """Say whether a target has a column for each label, not one class per row."""
-    try:
-        shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
-    except ValueError:  # rows of unequal length: for scikit-learn to complain of
-        return False
-    return len(shape) == 2 and shape[1] != 1
+    if not hasattr(y, "shape"):
+        if isinstance(y, list | tuple) and any(isinstance(row, set | frozenset) for row in y):
+            raise ValueError(_NO_MATRIX.format("sets"))
+        try:
+            y = np.asarray(y)
+        except ValueError as error:
+            raise ValueError(_NO_MATRIX.format("rows of unequal length")) from error
+    return len(y.shape) == 2 and y.shape[1] != 1
 
 
 def _of_two(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:

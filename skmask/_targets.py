@@ -82,11 +82,13 @@ def encode_label_matrix(
     """
     if hasattr(Y, "columns") and hasattr(Y, "to_numpy"):
         names = np.asarray(list(Y.columns)) if labels is None else labels
-        Y = Y.to_numpy()[:, aligned(Y.columns, names, "y", "column")]
+        Y = Y.iloc[:, aligned(Y.columns, names, "y", "column")]
         labels = names
     if sparse.issparse(Y):
         Y = Y.toarray()
     try:
+        if hasattr(Y, "iloc"):  # pandas' own mark of what is missing is no number
+            Y = Y.to_numpy(dtype=np.float32, na_value=np.nan)
         matrix = np.asarray(Y, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise ValueError(

@@ -287,6 +287,13 @@ def test_kinds_of_targets_give_the_same(labelled, fitted):
         np.testing.assert_array_equal(make().fit(X, kind).predict_proba(X), expected)
 
 
+def test_missing_values_of_pandas_are_unknown(unknown):
+    X, Y = unknown
+    frame = pd.DataFrame(Y).astype("Int64")
+    expected = make().fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(make().fit(X, frame).predict_proba(X), expected)
+
+
 def test_columns_of_a_frame_are_brought_in_the_order_of_classes(labelled):
     X, Y = labelled
     frame = pd.DataFrame(Y, columns=NAMES)
@@ -393,6 +400,8 @@ def spoilt(Y, value):
         (lambda Y: spoilt(Y, np.inf), r"got \[inf\] in row 3"),
         (lambda Y: Y.astype(str).astype(object) + "x", "y must hold only 0, 1 and NaN when"),
         (lambda Y: np.where(np.arange(4) == 2, np.nan, Y), r"only NaN for \[2\]"),
+        (lambda Y: [set(np.flatnonzero(row)) for row in Y], "y must be one class per row, .*sets"),
+        (lambda Y: [np.flatnonzero(row).tolist() for row in Y], "got rows of unequal length"),
         (lambda Y: Y[:9], "inconsistent numbers of samples"),
         (lambda Y: Y[:, :, np.newaxis], "y"),
         (lambda Y: None, "y"),
