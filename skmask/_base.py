@@ -29,10 +29,8 @@ from skmask._validation import (
 from skmask.engine import (
     OPTIMIZERS,
     DivergenceError,
-    Lbfgs,
     Loss,
     Network,
-    OptimizerRecipe,
     Predictor,
     State,
     Task,
@@ -40,6 +38,7 @@ from skmask.engine import (
     custom_network,
     described_network,
     is_keras_callback,
+    optimizer_recipe,
     train,
     with_weights,
 )
@@ -190,9 +189,6 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
     def _make_loss(self) -> Loss:
         """Return the loss."""
 
-    def _make_optimizer(self) -> OptimizerRecipe | Lbfgs:
-        return OptimizerRecipe(self.optimizer, self.learning_rate)
-
     # Checking what is given.
 
     def _read_labels(
@@ -318,7 +314,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             Task(
                 network=network,
                 loss=self._make_loss(),
-                optimizer=self._make_optimizer(),
+                optimizer=optimizer_recipe(self.optimizer, self.learning_rate),
                 batch_size=self.batch_size,
                 columns=rows.engine_columns(),
                 constants=rows.constants,

@@ -452,7 +452,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         if labels is None and self.classes is not None:
             labels = np.asarray(self.classes)
         target, is_known, names = encode_label_matrix(y, labels)
-        if not is_known.any(axis=0).all():
+        if reset and not is_known.any(axis=0).all():
             raise ValueError(
                 "y must hold a known value for each label; got only NaN for "
                 f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."

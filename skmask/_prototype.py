@@ -26,7 +26,6 @@ from skmask.engine import (
     Lbfgs,
     Loss,
     Network,
-    OptimizerRecipe,
     State,
     described_network,
 )
@@ -372,10 +371,10 @@ class PrototypeClassifier(SoftmaxClassifier):
     def _make_loss(self) -> Loss:
         return Loss(restricted_crossentropy)
 
-    def _make_optimizer(self) -> OptimizerRecipe | Lbfgs:
-        if self.solver == "lbfgs":
-            return Lbfgs(self.tol)
-        return OptimizerRecipe(self.solver, self.learning_rate)
+    @property
+    def optimizer(self):
+        """What the solver is to the engine."""
+        return Lbfgs(self.tol) if self.solver == "lbfgs" else self.solver
 
     # Choosing prototypes.
 

@@ -1,10 +1,13 @@
 """What holds for every estimator of the package."""
 
+import copy
 import inspect
 import pickle
+import re
 
 import numpy as np
 import pytest
+import skops.io
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -119,3 +122,61 @@ def test_pickle_holds_no_keras(fitted):
     assert b"keras" not in stored
     assert b"tensorflow" not in stored
     np.testing.assert_array_equal(pickle.loads(stored).predict_proba(X), clf.predict_proba(X))
+
+
+def test_skops_stores_what_is_the_packages_own(fitted):
+    clf, X, _ = fitted
+    stored = skops.io.dumps(clf)
+    untrusted = skops.io.get_untrusted_types(data=stored)
+    assert all(name.startswith("skmask.") for name in untrusted)
+    again = skops.io.loads(stored, trusted=untrusted)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+
+
+def test_copy_predicts_the_same_and_goes_its_own_way(fitted):
+    clf, X, y = fitted
+    expected = clf.predict_proba(X)
+    again = copy.deepcopy(clf)
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+    again.fit(X[::-1], y)
+    np.testing.assert_array_equal(clf.predict_proba(X), expected)
+
+
+def test_same_seed_gives_the_same_bits(fitted):
+    clf, X, y = fitted
+    again = clone(clf).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+
+
+def test_kinds_of_labels_agree(fitted):
+    clf, X, y = fitted
+    names = np.array(["a", "b", "c", "d"])
+    named = clone(clf).fit(X, names[y])
+    np.testing.assert_array_equal(named.predict_proba(X), clf.predict_proba(X))
+    np.testing.assert_array_equal(named.predict(X), names[clf.predict(X)])
+
+
+def test_failed_fit_changes_nothing(fitted):
+    clf, X, y = fitted
+    before = dict(vars(clf))
+    for bad_X, bad_y in ((X[:9], y), (X * np.nan, y), (X, None)):
+        with pytest.raises(ValueError, match=r"X|y"):
+            clf.fit(bad_X, bad_y)
+    assert vars(clf) == before
+
+
+def test_prediction_of_many_rows_is_that_of_each(fitted):
+    clf, X, _ = fitted
+    many = np.tile(X, (300, 1))  # more than one chunk
+    np.testing.assert_allclose(
+        clf.predict_proba(many), np.tile(clf.predict_proba(X), (300, 1)), atol=1e-6
+    )
+
+
+def test_docstrings_are_filled_in(fitted):
+    Estimator = type(fitted[0])
+    texts = [
+        Estimator.__doc__,
+        *(getattr(Estimator, name).__doc__ or "" for name in dir(Estimator)),
+    ]
+    assert not any(re.search(r"(?m)^ *\{\w+\}$", text) for text in texts)

@@ -357,6 +357,13 @@ def test_partial_fit_balances_over_all_calls(labelled):
     np.testing.assert_allclose(clf.pos_weight_, (Y == 0).sum(0) / (Y == 1).sum(0))
 
 
+def test_a_later_part_may_know_nothing_of_a_label(labelled):
+    X, Y = labelled
+    part = np.where(np.arange(N_LABELS) == 2, np.nan, Y[30:])
+    clf = make().partial_fit(X[:30], Y[:30]).partial_fit(X[30:], part)
+    assert clf.pos_weight_[2] == (Y[:30, 2] == 0).sum() / (Y[:30, 2] == 1).sum()
+
+
 def test_stored_estimator_goes_on(labelled):
     X, Y = labelled
     clf = make().partial_fit(X[:30], Y[:30])

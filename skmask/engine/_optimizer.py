@@ -60,3 +60,16 @@ class OptimizerRecipe:
     def build(self) -> Any:
         """Return a new optimizer without variables."""
         return self._class.from_config(dict(self._config))
+
+
+def optimizer_recipe(optimizer: Any, learning_rate: float) -> OptimizerRecipe | Lbfgs:
+    """Return how to train: as `Lbfgs` says, or by steps of an optimizer.
+
+    Parameters
+    ----------
+    optimizer : Lbfgs, str or `keras.optimizers.Optimizer`
+    learning_rate : float
+    """
+    if isinstance(optimizer, Lbfgs):
+        return optimizer
+    return OptimizerRecipe(optimizer, learning_rate)
