@@ -112,6 +112,16 @@ def elementwise_kernel(x, prototypes, scale, kernel):
     return ops.exp(-ops.square(ops.clip(distance, -1e3, 1e3)))
 
 
+class _HalfOfSquares(keras.regularizers.Regularizer):
+    """Half the sum of squares, times a factor that is a variable of the layer."""
+
+    def __init__(self, factor):
+        self._factor = factor
+
+    def __call__(self, x):
+        return 0.5 * self._factor * ops.sum(ops.square(x))
+
+
 def is_product_safe(prototypes, scale):
     """Say whether exp((x - p) / c) may be taken as a product of exponentials.
 
@@ -218,7 +228,7 @@ class PrototypeKernel(keras.layers.Layer):
         self.a = self.add_weight(
             shape=shape,
             initializer=keras.initializers.RandomNormal(stddev=0.01),
-            regularizer=lambda a: 0.5 * self._factor * ops.sum(ops.square(a)),
+            regularizer=_HalfOfSquares(self._factor),
             name="a",
         )
         self.b = self.add_weight(shape=shape[:1], initializer="zeros", name="b")
