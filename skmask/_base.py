@@ -161,7 +161,6 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
     }
 
     history_: History
-    n_features_in_: int
 
     @abstractmethod
     def __init__(self, **parameters):
@@ -184,6 +183,10 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
     @abstractmethod
     def _read_rows(self, X: Any, y: Any, *, labels: Any, reset: bool, **metadata: Any) -> Rows:
         """Check what a fit is given; `labels` are all that were announced, or None."""
+
+    @abstractmethod
+    def _check_partial_fit(self, y: Any, classes: Any) -> Any:
+        """Refuse what needs all rows at once; return all labels that were announced, or None."""
 
     @abstractmethod
     def _make_loss(self) -> Loss:
@@ -257,8 +260,10 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             tasks.close()
         return self
 
-    def _partial_fit(self, X: Any, y: Any, labels: Any, **metadata: Any) -> Any:
+    def _partial_fit(self, X: Any, y: Any, classes: Any, **metadata: Any) -> Any:
         """Train one epoch on the rows given, from where the last call ended."""
+        self._validate_params()
+        labels = self._check_partial_fit(y, classes)
         goes_on = self.__sklearn_is_fitted__()
         with self._nothing_half_changed():
             rows = self._read_rows(X, y, labels=labels, reset=not goes_on, **metadata)

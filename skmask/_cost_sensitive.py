@@ -11,7 +11,13 @@ from skmask._base import Rows
 from skmask._docs import documented
 from skmask._softmax import SoftmaxClassifier
 from skmask._targets import decode_labels
-from skmask._validation import StrOptions, check_cost_matrix, check_costs, check_not_negative
+from skmask._validation import (
+    StrOptions,
+    check_cost_matrix,
+    check_costs,
+    check_not_negative,
+    costs_of_truth,
+)
 from skmask.engine import Loss, softmax
 from skmask.nn.losses import cost_weighted_crossentropy, expected_cost, restricted_crossentropy
 
@@ -225,20 +231,12 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         Parameters
         ----------
         {x_fit}
-        y : array-like of shape (n_samples,)
-            Class labels.
+        {y}
         {weight}
         {allowed}
         {costs}
 
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        {fit_raises}
+        {fit_returns}
         """
         return self._fit(X, y, sample_weight=sample_weight, allowed=allowed, costs=costs)
 
@@ -249,22 +247,16 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         Parameters
         ----------
         {x_part}
-        y : array-like of shape (n_samples,)
-            Class labels.
+        {y}
         {classes_part}
         {weight_part}
         {allowed}
         {costs}
 
-        Returns
-        -------
-        self : object
-            The estimator, trained further.
+        {part_returns}
         """
-        self._validate_params()
-        labels = self._check_partial_classes(classes)
         return self._partial_fit(
-            X, y, labels, sample_weight=sample_weight, allowed=allowed, costs=costs
+            X, y, classes, sample_weight=sample_weight, allowed=allowed, costs=costs
         )
 
     @documented
@@ -342,7 +334,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         if costs is not None:
             costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
             depend_on_row |= costs.ndim == 3
-            by_row = costs if costs.ndim == 2 else costs[np.arange(len(rows)), rows.target]
+            by_row = costs_of_truth(costs, rows.target)
             sums = _costs_by_class(by_row, rows.weight, rows.target)
             seen = sums if seen is None else seen + sums
         if seen is not None and self.cost_matrix is None:

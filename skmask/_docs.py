@@ -78,7 +78,24 @@ sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), defau
     By row, or by row and label. Multiplies the loss; not scaled, for the mean of all
     rows to come is not known. None: all 1.
 """
-_FIT_RAISES = """\
+_Y = """\
+y : array-like of shape (n_samples,)
+    Class labels.
+"""
+_PART_RETURNS = """\
+Returns
+-------
+self : object
+    The estimator, trained further.
+"""
+_FIT_RETURNS = """\
+Returns
+-------
+self : object
+    The fitted estimator.
+
+Raises
+------
 ValueError, TypeError
     For bad input; nothing has been changed then.
 skmask.DivergenceError

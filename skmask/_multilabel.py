@@ -276,14 +276,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         {label_matrix}
         {entry_weight}
 
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        {fit_raises}
+        {fit_returns}
         """
         self._fit(X, y, hold_out=self._is_tuned(), sample_weight=sample_weight)
         self._warn_of_labels_never_predicted(X)
@@ -302,19 +295,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             unless the parameter gives them.
         {entry_weight_part}
 
-        Returns
-        -------
-        self : object
-            The estimator, trained further.
+        {part_returns}
         """
-        self._validate_params()
-        if self._is_tuned():
-            raise ValueError(
-                "threshold must be given in partial_fit, which holds no rows out; got 'tuned'. "
-                "Give a number, or one for each label."
-            )
-        labels = self._announced_labels(classes, are_needed=not _has_columns(y))
-        return self._partial_fit(X, y, labels, sample_weight=sample_weight)
+        return self._partial_fit(X, y, classes, sample_weight=sample_weight)
 
     @documented
     def predict(self, X):
@@ -429,6 +412,14 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     def _is_tuned(self) -> bool:
         return isinstance(self.threshold, str)
 
+    def _check_partial_fit(self, y: Any, classes: Any) -> Any:
+        if self._is_tuned():
+            raise ValueError(
+                "threshold must be given in partial_fit, which holds no rows out; got 'tuned'. "
+                "Give a number, or one for each label."
+            )
+        return self._announced_labels(classes, are_needed=not _has_columns(y))
+
     def _read_rows(
         self, X: Any, y: Any, *, labels: Any, reset: bool, sample_weight: Any = None, **_: Any
     ) -> Rows:
@@ -462,7 +453,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         else:
             weight = check_sample_weight(sample_weight, X)
         if not is_known.all():
-            weight = (weight if weight.ndim == 2 else weight[:, np.newaxis]) * is_known
+            weight = _by_entry(weight) * is_known
         strata = _strata(target, is_known, self.validation_fraction)
         attributes = {
             "classes_": np.arange(len(names)),
@@ -495,7 +486,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 f"min_labels must not be above the number of labels, {len(names)}; got "
                 f"{self.min_labels}. Ask for fewer."
             )
-        weight = rows.weight if rows.weight.ndim == 2 else rows.weight[:, np.newaxis]
+        weight = _by_entry(rows.weight)
         sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
         sums = sums if reset else sums + self._weight_seen
         pos_weight = self._pos_weight_for(names, *sums)
@@ -552,8 +543,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         if held_out is None or not self._is_tuned():
             return {}
         logits = Predictor(network, state.weights)(held_out.X)
-        weight = held_out.weight if held_out.weight.ndim == 2 else held_out.weight[:, np.newaxis]
-        weight = np.broadcast_to(weight, logits.shape)
+        weight = np.broadcast_to(_by_entry(held_out.weight), logits.shape)
         cutoffs = map(_best_cutoff, logits.T, held_out.target.T, weight.T)
         return {"thresholds_": expit(np.fromiter(cutoffs, float))}
 
@@ -599,6 +589,11 @@ def _has_columns(y: Any) -> bool:
         except ValueError as error:
             raise ValueError(_NO_MATRIX.format("rows of unequal length")) from error
     return len(y.shape) == 2 and y.shape[1] != 1
+
+
+def _by_entry(weight: np.ndarray) -> np.ndarray:
+    """Return weights by row or by entry with an axis for the labels."""
+    return weight if weight.ndim == 2 else weight[:, np.newaxis]
 
 
 def _of_two(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:

@@ -269,21 +269,13 @@ class PrototypeClassifier(SoftmaxClassifier):
         Parameters
         ----------
         {x_fit}
-        y : array-like of shape (n_samples,)
-            Class labels.
+        {y}
         {weight}
         {allowed}
         prototype_labels : array-like of shape (n_prototypes_total,), default=None
             Classes of the prototypes, where the parameter `prototypes` holds rows.
 
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        {fit_raises}
+        {fit_returns}
         """
         by_lbfgs = self.solver == "lbfgs"
         if by_lbfgs and (self.early_stopping is True or self.callbacks):
@@ -319,25 +311,19 @@ class PrototypeClassifier(SoftmaxClassifier):
         Parameters
         ----------
         {x_part}
-        y : array-like of shape (n_samples,)
-            Class labels.
+        {y}
         {classes_part}
         {weight_part}
         {allowed}
         prototype_labels : array-like of shape (n_prototypes_total,), default=None
             As in `fit`; in the first call.
 
-        Returns
-        -------
-        self : object
-            The estimator, trained further.
+        {part_returns}
         """
-        self._validate_params()
-        labels = self._check_partial_classes(classes)
         return self._partial_fit(
             X,
             y,
-            labels,
+            classes,
             sample_weight=sample_weight,
             allowed=allowed,
             prototype_labels=prototype_labels,
@@ -501,7 +487,9 @@ class PrototypeClassifier(SoftmaxClassifier):
     def _settings(self, rows: Rows) -> Any:
         dtype = "float64" if self.solver == "lbfgs" else "float32"
         prototypes, scale = rows.weights["prototypes"], rows.weights["scale"]
-        return self.kernel, len(prototypes), is_product_safe(prototypes, scale), dtype
+        # Said of the one kernel that asks: a setting more is a program more.
+        product_form = self.kernel == "exponential" and is_product_safe(prototypes, scale)
+        return self.kernel, len(prototypes), product_form, dtype
 
     def _make_network(self, settings: Any, input_shape: tuple[int, ...], n_outputs: int) -> Network:
         kernel, n_prototypes, product_form, dtype = settings

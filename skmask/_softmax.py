@@ -56,19 +56,11 @@ class SoftmaxClassifier(BaseKerasClassifier):
         Parameters
         ----------
         {x_fit}
-        y : array-like of shape (n_samples,)
-            Class labels.
+        {y}
         {weight}
         {allowed}
 
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        {fit_raises}
+        {fit_returns}
         """
         return self._fit(X, y, sample_weight=sample_weight, allowed=allowed)
 
@@ -79,20 +71,14 @@ class SoftmaxClassifier(BaseKerasClassifier):
         Parameters
         ----------
         {x_part}
-        y : array-like of shape (n_samples,)
-            Class labels.
+        {y}
         {classes_part}
         {weight_part}
         {allowed}
 
-        Returns
-        -------
-        self : object
-            The estimator, trained further.
+        {part_returns}
         """
-        self._validate_params()
-        labels = self._check_partial_classes(classes)
-        return self._partial_fit(X, y, labels, sample_weight=sample_weight, allowed=allowed)
+        return self._partial_fit(X, y, classes, sample_weight=sample_weight, allowed=allowed)
 
     @documented
     def predict(self, X, *, allowed=None):
@@ -231,8 +217,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
                 "the mask of these rows."
             )
 
-    def _check_partial_classes(self, classes: Any) -> np.ndarray:
-        """Return all labels in the user's order, the same in every call."""
+    def _check_partial_fit(self, y: Any, classes: Any) -> Any:
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight must be a dict or None in partial_fit, which does not see all "

@@ -38,6 +38,7 @@ __all__ = [
     "check_labels_allowed",
     "check_not_negative",
     "check_sample_weight",
+    "costs_of_truth",
     "first_rows",
     "naming",
     "quote",
@@ -274,6 +275,22 @@ def check_costs(costs: Any, *, n_samples: int, classes: np.ndarray, ndims: tuple
             "classes where the costs depend on them, predicted classes."
         )
     return array[:, order] if array.ndim == 2 else array[:, order][:, :, order]
+
+
+def costs_of_truth(costs: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return what each prediction costs for each row, given its class.
+
+    Parameters
+    ----------
+    costs : ndarray of shape (n_samples, n_classes) or (n_samples, n_classes, n_classes)
+        As `check_costs` returns it.
+    codes : ndarray of int of shape (n_samples,)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+    """
+    return costs if costs.ndim == 2 else costs[np.arange(len(codes)), codes]
 
 
 def check_not_negative(costs: np.ndarray, argument: str) -> None:

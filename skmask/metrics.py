@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skmask._targets import check_classes, encode_labels
-from skmask._validation import check_cost_matrix, check_costs, check_sample_weight
+from skmask._validation import check_cost_matrix, check_costs, check_sample_weight, costs_of_truth
 
 __all__ = ["make_cost_scorer", "mean_cost", "routed_scorer", "savings_score"]
 
@@ -21,7 +21,7 @@ _ROUTED_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_fu
 def _costs_of_decisions(
     y_true: Any, y_pred: Any, cost_matrix: Any, costs: Any, labels: Any, sample_weight: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what each decision would cost for each row, the decisions taken, and weights."""
+    """Return what each decision would cost for each row, what those taken do, and weights."""
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
     check_consistent_length(y_true, y_pred, sample_weight)
     if (cost_matrix is None) == (costs is None):
@@ -44,9 +44,11 @@ def _costs_of_decisions(
     true, predicted = (encode_labels(y, np.sort(labels)) for y in (y_true, y_pred))
     weight = check_sample_weight(sample_weight, y_true)
     if costs is None:
-        return check_cost_matrix(cost_matrix, labels)[true], predicted, weight
-    costs = check_costs(costs, n_samples=len(true), classes=labels, ndims=(2, 3))
-    return costs if costs.ndim == 2 else costs[np.arange(len(true)), true], predicted, weight
+        by_decision = check_cost_matrix(cost_matrix, labels)[true]
+    else:
+        costs = check_costs(costs, n_samples=len(true), classes=labels, ndims=(2, 3))
+        by_decision = costs_of_truth(costs, true)
+    return by_decision, by_decision[np.arange(len(true)), predicted], weight
 
 
 def mean_cost(
@@ -93,10 +95,8 @@ def mean_cost(
     >>> mean_cost(["bad", "good", "good"], ["good", "good", "bad"], [[0, 5], [1, 0]])
     2.0
     """
-    by_decision, taken, weight = _costs_of_decisions(
-        y_true, y_pred, cost_matrix, costs, labels, sample_weight
-    )
-    return float(np.average(by_decision[np.arange(len(taken)), taken], weights=weight))
+    _, paid, weight = _costs_of_decisions(y_true, y_pred, cost_matrix, costs, labels, sample_weight)
+    return float(np.average(paid, weights=weight))
 
 
 def savings_score(
@@ -138,10 +138,10 @@ def savings_score(
     >>> savings_score(["bad", "good", "good"], ["bad", "bad", "good"], [[0, 5], [1, 0]])
     0.5
     """
-    by_decision, taken, weight = _costs_of_decisions(
+    by_decision, paid, weight = _costs_of_decisions(
         y_true, y_pred, cost_matrix, costs, labels, sample_weight
     )
-    cost = np.average(by_decision[np.arange(len(taken)), taken], weights=weight)
+    cost = np.average(paid, weights=weight)
     constant = np.average(by_decision, axis=0, weights=weight).min()
     if constant < 0:
         raise ValueError(

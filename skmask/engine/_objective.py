@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from skmask.engine._network import Network
 from skmask.engine._optimizer import Lbfgs
-from skmask.engine._program import Loss, compiled, note_trace
+from skmask.engine._program import Loss, assign, compiled, note_trace
 from skmask.engine._table import Feed, Layout
 from skmask.engine._tensorflow import tf
 
@@ -42,8 +42,7 @@ class Objective:
 
     def load(self, weights: list[np.ndarray]) -> None:
         """Set every variable."""
-        for variable, value in zip(self._model.variables, weights, strict=True):
-            variable.assign(value)
+        assign(self._model.variables, weights)
 
     def at(self, feed: Feed, data: Any, n_rows: int, trained: list[np.ndarray]) -> tuple[Any, ...]:
         """Return sums of losses and weights, the penalty and the gradients of both.
@@ -63,8 +62,7 @@ class Objective:
     def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:
         note_trace()
         variables = self._model.trainable_variables
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        assign(variables, values)
         size = next(iter(data.values())).shape[0]
         step = min(_ROWS_AT_ONCE, size)
 

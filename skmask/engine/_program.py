@@ -162,13 +162,13 @@ class Program:
     ) -> None:
         """Set every variable. Without `slots` the optimizer starts afresh."""
         self.set_weights(weights)
-        _assign(self.optimizer.variables, self._fresh_slots if slots is None else slots)
+        assign(self.optimizer.variables, self._fresh_slots if slots is None else slots)
         if learning_rate is not None:
             self.optimizer.learning_rate = learning_rate
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
         """Set the model's variables, leaving the optimizer as it is."""
-        _assign(self.model.variables, weights)
+        assign(self.model.variables, weights)
 
     def read_weights(self) -> list[np.ndarray]:
         """Return the values of `model.variables`."""
@@ -332,7 +332,8 @@ def _while(n_times: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
     )
 
 
-def _assign(variables: list[Any], values: Sequence[Any]) -> None:
+def assign(variables: list[Any], values: Sequence[Any]) -> None:
+    """Set variables, without what Keras checks of each."""
     for variable, value in zip(variables, values, strict=True):
         tensor = tf.convert_to_tensor(value, dtype=variable.dtype)
         tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tensor)

@@ -212,19 +212,9 @@ class PrototypeKernel(keras.layers.Layer):
                 f"{shape[1]}. Give prototypes of the same features."
             )
 
-        def constant(name, value, shape):
-            return self.add_weight(
-                shape=shape,
-                initializer=lambda shape, dtype=None: ops.broadcast_to(
-                    ops.convert_to_tensor(value, dtype), shape
-                ),
-                trainable=False,
-                name=name,
-            )
-
-        self.prototypes = constant("prototypes", self._prototypes, shape)
-        self.scale = constant("scale", self._scale, shape[1:])
-        self._factor = constant("alpha", self.alpha, ())
+        self.prototypes = _add_constant(self, "prototypes", self._prototypes, shape)
+        self.scale = _add_constant(self, "scale", self._scale, shape[1:])
+        self._factor = _add_constant(self, "alpha", self.alpha, ())
         self.a = self.add_weight(
             shape=shape,
             initializer=keras.initializers.RandomNormal(stddev=0.01),
@@ -301,6 +291,18 @@ def _as_array(values):
     return ops.convert_to_numpy(ops.convert_to_tensor(values, "float32"))
 
 
+def _add_constant(layer, name, value, shape):
+    """Add a weight that is not trained and starts as a value, broadcast to its shape."""
+    return layer.add_weight(
+        shape=shape,
+        initializer=lambda shape, dtype=None: ops.broadcast_to(
+            ops.convert_to_tensor(value, dtype), shape
+        ),
+        trainable=False,
+        name=name,
+    )
+
+
 @keras.saving.register_keras_serializable(package="skmask")
 class GroupSum(keras.layers.Layer):
     """Sum the inputs that belong to each group.
@@ -326,12 +328,8 @@ class GroupSum(keras.layers.Layer):
         self._membership = _as_array(membership)
 
     def build(self, input_shape):
-        self.membership = self.add_weight(
-            shape=tuple(self._membership.shape),
-            initializer=lambda shape, dtype=None: ops.convert_to_tensor(self._membership, dtype),
-            trainable=False,
-            name="membership",
-        )
+        shape = tuple(self._membership.shape)
+        self.membership = _add_constant(self, "membership", self._membership, shape)
 
     def call(self, inputs):
         return ops.matmul(inputs, self.membership)

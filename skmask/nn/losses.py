@@ -40,14 +40,18 @@ def restricted_crossentropy(y_true, logits, allowed=None):
     tensor of shape (n,)
         log sum_{j allowed} exp(logits_j) - logits_y, finite for logits of any size.
     """
-    logits = ops.convert_to_tensor(logits)
-    if allowed is not None:
-        logits = restrict_logits(logits, allowed)
+    logits = _restricted(logits, allowed)
     share = _class_share(ops.convert_to_tensor(y_true), logits)
     # Select before multiplying: 0 * -inf is NaN, and so would the gradient be.
     true_logits = ops.where(share > 0, logits, ops.zeros_like(logits))
     log_total = ops.logsumexp(logits, axis=-1)
     return log_total * ops.sum(share, axis=-1) - ops.sum(share * true_logits, axis=-1)
+
+
+def _restricted(logits, allowed):
+    """Return logits as a tensor, -inf where a mask, if there is one, allows no class."""
+    logits = ops.convert_to_tensor(logits)
+    return logits if allowed is None else restrict_logits(logits, allowed)
 
 
 def expected_cost(y_true, logits, cost_matrix=None, costs=None, allowed=None, crossentropy=1.0):
@@ -76,9 +80,7 @@ def expected_cost(y_true, logits, cost_matrix=None, costs=None, allowed=None, cr
     tensor of shape (n,)
         sum_j p_j C[y, j] + crossentropy * -log p_y.
     """
-    logits = ops.convert_to_tensor(logits)
-    if allowed is not None:
-        logits = restrict_logits(logits, allowed)
+    logits = _restricted(logits, allowed)
     costs = _costs_of_rows(y_true, logits, cost_matrix, costs)
     # Not ops.softmax, which warns of a single class.
     proba = ops.exp(logits - ops.logsumexp(logits, axis=-1, keepdims=True))
@@ -101,9 +103,7 @@ def cost_weighted_crossentropy(y_true, logits, cost_matrix=None, costs=None, all
     tensor of shape (n,)
         -log p_y * C[y, argmax p]. No gradient flows through the argmax.
     """
-    logits = ops.convert_to_tensor(logits)
-    if allowed is not None:
-        logits = restrict_logits(logits, allowed)
+    logits = _restricted(logits, allowed)
     weight = cost_of_prediction(y_true, logits, cost_matrix, costs)
     return weight * restricted_crossentropy(y_true, logits)
 
