@@ -12,6 +12,7 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "CostSensitiveClassifier": "skmask._cost_sensitive",
     "DivergenceError": "skmask.engine",
+    "MaskedSequenceClassifier": "skmask._sequence",
     "PrototypeClassifier": "skmask._prototype",
     "RestrictedClassClassifier": "skmask._restricted",
     "WeightedMultilabelClassifier": "skmask._multilabel",
@@ -21,6 +22,7 @@ _MODULES = ("datasets", "metrics", "nn")
 __all__ = [
     "CostSensitiveClassifier",
     "DivergenceError",
+    "MaskedSequenceClassifier",
     "PrototypeClassifier",
     "RestrictedClassClassifier",
     "WeightedMultilabelClassifier",

@@ -44,7 +44,7 @@ from skmask.engine import (
 )
 from skmask.nn.networks import ACTIVATIONS, mlp
 
-__all__ = ["BaseKerasClassifier", "Rows"]
+__all__ = ["BaseKerasClassifier", "Rows", "checked_network", "layer_sizes"]
 
 History = dict[str, list[float]]
 
@@ -73,6 +73,8 @@ class Rows:
         What else the loss takes: row by row, and the same for all rows.
     weights : dict of str to ndarray
         Variables of the network that are known beforehand, by name.
+    lengths : ndarray of shape (n_samples,) or None
+        Work that each row takes, where rows of similar length are to share a batch.
     attributes : dict
         What the fit sets on the estimator.
     """
@@ -86,6 +88,7 @@ class Rows:
     columns: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
+    lengths: np.ndarray | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -99,6 +102,7 @@ class Rows:
             weight=self.weight[rows],
             strata=None if self.strata is None else self.strata[rows],
             columns={name: column[rows] for name, column in self.columns.items()},
+            lengths=None if self.lengths is None else self.lengths[rows],
         )
 
     def that_count(self) -> "Rows":
@@ -204,11 +208,15 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             X, y = validate_data(
                 self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
             )
+        return X, y, *self._read_codes(y, labels)
+
+    def _read_codes(self, y: np.ndarray, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the class numbers of labels, and all labels as announced."""
         with naming("y"):
             check_classification_targets(y)
         if labels is None:
             labels = check_classes(self.classes, y)
-        return X, y, encode_labels(y, np.sort(labels)), labels
+        return encode_labels(y, np.sort(labels)), labels
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         with naming("X"):
@@ -324,6 +332,7 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
                 columns=rows.engine_columns(),
                 constants=rows.constants,
                 validation=None if held_out is None else held_out.engine_columns(),
+                lengths=rows.lengths,
             ),
             start,
             epochs=epochs,
@@ -410,15 +419,18 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
 
     def _settings(self, rows: Rows) -> Any:
         """Return the parameters that decide the network, checked: what `_make_network` takes."""
-        return self.network, _layer_sizes(self.hidden_layer_sizes), self.activation
+        sizes = layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
+        return self.network, sizes, self.activation
 
-    def _make_network(self, settings: Any, input_shape: tuple[int, ...], n_outputs: int) -> Network:
+    def _make_network(
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int
+    ) -> Network:
         network, sizes, activation = settings
         if network is None:
             return described_network(
                 mlp, input_shape, n_outputs, hidden_layer_sizes=sizes, activation=activation
             )
-        return _custom_network(network, input_shape, n_outputs)
+        return checked_network(network, input_shape, n_outputs, (None, n_outputs))
 
     def _fitted_network(self) -> Network:
         """Return the network of the last fit, whatever the parameters are now."""
@@ -500,25 +512,29 @@ class _EpochTasks:
         self._context.call_on_fit_task_end(**self._told)
 
 
-def _layer_sizes(sizes: Any) -> tuple[int, ...]:
+def layer_sizes(sizes: Any, argument: str) -> tuple[int, ...]:
+    """Return the units of each layer, of which there may be none."""
     sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
     for size in sizes:
         if not isinstance(size, Integral) or size < 1:
             raise InvalidParameterError(
-                f"hidden_layer_sizes must hold whole numbers of 1 or more; got {sizes!r}. Use () "
-                "for a network without a hidden layer."
+                f"{argument} must hold whole numbers of 1 or more; got {sizes!r}. Give the units "
+                "of each layer."
             )
     return tuple(int(size) for size in sizes)
 
 
-def _custom_network(
-    network: Callable[..., Any], input_shape: tuple[int, ...], n_outputs: int
+def checked_network(
+    network: Callable[..., Any],
+    input_shape: tuple[int | None, ...],
+    n_outputs: int,
+    output_shape: tuple[int | None, ...],
 ) -> Network:
+    """Return the network that a user's callable makes, if its outputs have the right shape."""
     made = custom_network(network, input_shape, n_outputs)
-    expected = (*(None,) * len(input_shape), n_outputs)
-    if made.output_shape != expected:
+    if made.output_shape != output_shape:
         raise ValueError(
-            f"network must return logits of shape (None, n_outputs) = {expected}; got "
+            f"network must return logits of shape {output_shape}, for n_outputs={n_outputs}; got "
             f"{made.output_shape}. End it with keras.layers.Dense(n_outputs), without softmax."
         )
     return made

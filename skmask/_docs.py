@@ -162,16 +162,55 @@ history_ : dict of str to list of float
     Per epoch: "loss", the mean over the training rows, and with `early_stopping`
     "val_loss".
 """
-_FITTED = """\
+_MODEL_ATTRIBUTE = """\
 model_ : keras.Model
     The network with the fitted weights, from features to logits before any mask. A copy:
     changing it does not change the estimator.
-n_features_in_ : int
-    Columns of X seen in `fit`.
+"""
+_NAMES_ATTRIBUTE = """\
 feature_names_in_ : ndarray of shape (n_features_in_,)
     Names of the columns of X. Only where X has them, all strings.
+"""
+_N_ITER_ATTRIBUTE = """\
 n_iter_ : int
     Epochs run.
+"""
+_FITTED = f"""\
+{_MODEL_ATTRIBUTE}\
+n_features_in_ : int
+    Columns of X seen in `fit`.
+{_NAMES_ATTRIBUTE}\
+{_N_ITER_ATTRIBUTE}\
+"""
+_SEQUENCES = """\
+X : array-like of shape (n_samples, n_steps, n_features) or (n_samples, n_steps), or list of \
+arrays of shape (n_steps_i, n_features) or (n_steps_i,)
+    The sequences: padded to one length, or as they are.
+"""
+_SEQUENCES_FIT = """\
+X : array-like of shape (n_samples, n_steps, n_features) or (n_samples, n_steps), or list of \
+arrays of shape (n_steps_i, n_features) or (n_steps_i,)
+    The sequences: padded to one length by steps that are `mask_value` throughout, or as
+    they are. Cast to float32 once.
+"""
+_STEP_LABELS = """\
+y : array-like of shape (n_samples, n_steps), list of arrays of shape (n_steps_i,), or \
+array-like of shape (n_samples,)
+    A label for each step, or for each sequence. What stands at padding does not matter.
+"""
+_STEP_ALLOWED = """\
+allowed : array-like of shape (n_samples, n_steps, n_classes), or array-like, DataFrame or \
+sparse matrix of shape (n_samples, n_classes), or array-like of shape (n_classes,), \
+default=None
+    True or 1: the class of this column is possible for this step, or for the whole
+    sequence. Columns are in the order of `classes`, or sorted where it is None. What
+    stands at padding does not matter. None: all are.
+"""
+_STEP_ALLOWED_TO_PREDICT = """\
+allowed : array-like of shape (n_samples, n_steps, n_classes), or array-like, DataFrame or \
+sparse matrix of shape (n_samples, n_classes), array-like of shape (n_classes,), or \
+"all", default=None
+    As in `fit`. "all" lifts the restriction on purpose.
 """
 
 _PARTS = {

@@ -491,7 +491,9 @@ class PrototypeClassifier(SoftmaxClassifier):
         product_form = self.kernel == "exponential" and is_product_safe(prototypes, scale)
         return self.kernel, len(prototypes), product_form, dtype
 
-    def _make_network(self, settings: Any, input_shape: tuple[int, ...], n_outputs: int) -> Network:
+    def _make_network(
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int
+    ) -> Network:
         kernel, n_prototypes, product_form, dtype = settings
         return described_network(
             prototype_sums,

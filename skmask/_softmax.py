@@ -23,7 +23,7 @@ from skmask._validation import (
 )
 from skmask.engine import log_softmax, softmax
 
-__all__ = ["SoftmaxClassifier"]
+__all__ = ["SoftmaxClassifier", "split_off_allowed"]
 
 
 class SoftmaxClassifier(BaseKerasClassifier):
@@ -144,7 +144,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
             that of the first.
         """
         scores = self._scores(X, allowed)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+        return scores[..., 1] - scores[..., 0] if scores.shape[-1] == 2 else scores
 
     @documented
     def score(self, X, y, sample_weight=None, *, allowed=None):
@@ -187,7 +187,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         columns = None
         if self.allowed_columns is not None:
             columns = check_columns(self.allowed_columns, raw_X, len(labels))
-        X, mask = _split_off_allowed(X, allowed, columns, labels)
+        X, mask = split_off_allowed(X, allowed, columns, labels)
         if mask is not None:
             check_labels_allowed(codes, mask, y)
         attributes = {
@@ -228,12 +228,15 @@ class SoftmaxClassifier(BaseKerasClassifier):
     def _check_prediction_rows(self, X: Any, allowed: Any) -> tuple[Any, Allowed | None]:
         """Return the features and the mask of rows to predict."""
         X = self._check_X(X, reset=False)
+        self._check_mask_is_given(allowed)
+        return split_off_allowed(X, allowed, self._mask_columns, self._labels)
+
+    def _check_mask_is_given(self, allowed: Any) -> None:
         if self._is_restricted and allowed is None and self._mask_columns is None:
             raise ValueError(
                 "allowed must be given for prediction after a fit with a mask; got None. Pass "
                 "the mask of these rows, or allowed='all' to lift the restriction on purpose."
             )
-        return _split_off_allowed(X, allowed, self._mask_columns, self._labels)
 
     def _scores(
         self, X: Any, allowed: Any, finish: Callable[[np.ndarray], np.ndarray] | None = None
@@ -243,7 +246,12 @@ class SoftmaxClassifier(BaseKerasClassifier):
         Or, with `finish`, what it makes of them, row by row.
         """
         check_is_fitted(self)
-        X, mask = self._check_prediction_rows(X, allowed)
+        return self._scores_of(*self._check_prediction_rows(X, allowed), finish)
+
+    def _scores_of(
+        self, X: Any, mask: Any, finish: Callable[[np.ndarray], np.ndarray] | None
+    ) -> np.ndarray:
+        """Return what `_scores` does for checked rows, and a mask that fits their logits."""
 
         def finish_rows(logits: np.ndarray, rows: slice) -> np.ndarray:
             if mask is not None:
@@ -262,7 +270,7 @@ def _as_inputs(
     return ({name: values}, {}) if values.shape[0] == n_samples else ({}, {name: values})
 
 
-def _split_off_allowed(
+def split_off_allowed(
     X: Any, allowed: Any, columns: np.ndarray | None, labels: np.ndarray
 ) -> tuple[Any, Allowed | None]:
     """Return the features and the mask, wherever the mask came from."""

@@ -75,7 +75,9 @@ def naming(argument: str) -> Iterator[None]:
         raise kind(f"{argument}: {error}") from error
 
 
-def check_allowed(allowed: Any, *, n_samples: int, classes: np.ndarray) -> Allowed:
+def check_allowed(
+    allowed: Any, *, n_samples: int, classes: np.ndarray, row_of: np.ndarray | None = None
+) -> Allowed:
     """Return a mask with its columns in sorted class order.
 
     Parameters
@@ -85,6 +87,8 @@ def check_allowed(allowed: Any, *, n_samples: int, classes: np.ndarray) -> Allow
     n_samples : int
     classes : ndarray of shape (n_classes,)
         The labels in the order of the columns of an array.
+    row_of : ndarray of int of shape (n_samples,), default=None
+        What a message calls each of the rows. None: their own numbers.
 
     Returns
     -------
@@ -99,7 +103,7 @@ def check_allowed(allowed: Any, *, n_samples: int, classes: np.ndarray) -> Allow
     if hasattr(allowed, "columns") and hasattr(allowed, "to_numpy"):
         order = aligned(allowed.columns, classes[order], "allowed", "column")
         allowed = allowed.to_numpy()
-    mask = _as_bool(allowed)
+    mask = _as_bool(allowed, row_of)
     shapes = [(n_samples, len(classes)), (len(classes),)]
     if mask.shape not in (shapes[:1] if sparse.issparse(mask) else shapes):
         raise ValueError(
@@ -110,7 +114,11 @@ def check_allowed(allowed: Any, *, n_samples: int, classes: np.ndarray) -> Allow
     mask = (mask if mask.ndim == 2 else mask[np.newaxis])[:, order]
     empty = np.flatnonzero(np.asarray(mask.sum(axis=1)) == 0)
     if empty.size:
-        where = "for all rows" if mask.shape[0] != n_samples else f"in {first_rows(empty)}"
+        where = (
+            "for all rows"
+            if mask.shape[0] != n_samples
+            else f"in {first_rows(_called(empty, row_of))}"
+        )
         raise ValueError(
             f"allowed must leave every row at least one class; got none {where}. Allow a class "
             "there, or leave the row out."
@@ -152,7 +160,12 @@ def aligned(index: Any, names: np.ndarray, argument: str, what: str) -> list[int
     return [labels.index(label) for label in wanted]
 
 
-def _as_bool(allowed: Any) -> Allowed:
+def _called(rows: np.ndarray, row_of: np.ndarray | None) -> np.ndarray:
+    """Return the numbers by which a message calls rows."""
+    return rows if row_of is None else np.unique(row_of[rows])
+
+
+def _as_bool(allowed: Any, row_of: np.ndarray | None) -> Allowed:
     if sparse.issparse(allowed):
         mask = sparse.csr_array(allowed)
         _check_zero_one(mask.data, np.repeat(np.arange(mask.shape[0]), np.diff(mask.indptr)))
@@ -172,7 +185,9 @@ def _as_bool(allowed: Any) -> Allowed:
             "(n_samples, n_classes)."
         )
     if mask.dtype.kind != "b":
-        row_numbers = np.arange(len(mask))[:, np.newaxis] if mask.ndim == 2 else None
+        row_numbers = None
+        if mask.ndim == 2:
+            row_numbers = (np.arange(len(mask)) if row_of is None else row_of)[:, np.newaxis]
         _check_zero_one(mask, row_numbers)
     return mask.astype(bool, copy=False)
 
@@ -304,7 +319,9 @@ def check_not_negative(costs: np.ndarray, argument: str) -> None:
         )
 
 
-def check_labels_allowed(codes: np.ndarray, allowed: Allowed, y: np.ndarray) -> None:
+def check_labels_allowed(
+    codes: np.ndarray, allowed: Allowed, y: np.ndarray, *, row_of: np.ndarray | None = None
+) -> None:
     """Raise if the class of a row is not among those it allows.
 
     Parameters
@@ -313,6 +330,8 @@ def check_labels_allowed(codes: np.ndarray, allowed: Allowed, y: np.ndarray) -> 
     allowed : as `check_allowed` returns it
     y : ndarray of shape (n_samples,)
         The labels, for the message.
+    row_of : ndarray of int of shape (n_samples,), default=None
+        What the message calls each of the rows. None: their own numbers.
     """
     rows = np.arange(len(codes)) if allowed.shape[0] == len(codes) else np.zeros_like(codes)
     is_allowed = np.asarray(allowed[rows, codes]).ravel()
@@ -320,7 +339,7 @@ def check_labels_allowed(codes: np.ndarray, allowed: Allowed, y: np.ndarray) -> 
         bad = np.flatnonzero(~is_allowed.astype(bool))
         raise ValueError(
             f"y must be among the classes that allowed leaves its row; got {quote(y[bad])} in "
-            f"{first_rows(bad)}. Correct y or allowed, or leave these rows out."
+            f"{first_rows(_called(bad, row_of))}. Correct y or allowed, or leave these rows out."
         )
 
 
@@ -358,7 +377,7 @@ def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
     return numbers
 
 
-def check_entry_weight(sample_weight: Any, shape: tuple[int, int]) -> np.ndarray:
+def check_entry_weight(sample_weight: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return non-negative weights of the shape of the target, float64, not all zero."""
     array = as_numbers(sample_weight, "sample_weight", str(shape))
     if array.shape != shape:

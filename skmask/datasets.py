@@ -4,7 +4,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 __all__ = [
+    "make_addition_sequences",
     "make_cost_sensitive_classification",
+    "make_padded_sequences",
     "make_restricted_classification",
     "make_sparse_multilabel",
 ]
@@ -197,3 +199,161 @@ def make_sparse_multilabel(n_samples=30_000, n_labels=30, *, p_feature=0.1, rand
     Y = (rng.uniform(size=(n_samples, n_labels)) < 1 / n_labels).astype(int)
     X = Y * (rng.uniform(size=Y.shape) < p_feature)
     return X.astype(float), Y
+
+
+def make_padded_sequences(
+    n_samples=1000,
+    n_steps=20,
+    n_chars=6,
+    *,
+    mean_length=7.0,
+    flip_y=0.05,
+    padding="#",
+    random_state=None,
+):
+    """Make strings of different length, padded to one, with a label for each character.
+
+    The label of a character is the letter as many places behind it in the alphabet, round the
+    end, as the character before it has places from the start: to know it takes a memory of one
+    step. Most strings are short, so that most of what is there is padding.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Number of strings.
+    n_steps : int, default=20
+        Length to which they are padded.
+    n_chars : int, default=6
+        Letters in the alphabet, 2 to 26.
+    mean_length : float, default=7.0
+        Of the strings, before those that are too long are cut: 1 and a Poisson number.
+    flip_y : float, default=0.05
+        Share of labels that are replaced by any letter.
+    padding : str, default="#"
+        The label at padding; one character, not a lower-case letter.
+    random_state : int, RandomState instance or None, default=None
+        Decides the data.
+
+    Returns
+    -------
+    X : ndarray of float64 of shape (n_samples, n_steps, n_chars)
+        The characters, one-hot; NaN at padding.
+    y : ndarray of str of shape (n_samples, n_steps)
+        The labels, `padding` at padding.
+
+    Raises
+    ------
+    ValueError
+        For an alphabet or a padding that is none, a length below 1, and a share outside of
+        [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmask.datasets import make_padded_sequences
+    >>> X, y = make_padded_sequences(3, 10, random_state=0)
+    >>> X.shape, y.shape
+    ((3, 10, 6), (3, 10))
+    >>> bool((np.isnan(X).all(axis=2) == (y == "#")).all())
+    True
+    """
+    if not 2 <= n_chars <= 26:
+        raise ValueError(f"n_chars must be between 2 and 26; got {n_chars}. They are letters.")
+    if mean_length < 1:
+        raise ValueError(f"mean_length must be 1 or more; got {mean_length}. Ask for a step.")
+    if not 0 <= flip_y <= 1:
+        raise ValueError(f"flip_y must be between 0 and 1; got {flip_y}. It is a share.")
+    alphabet = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    if len(padding) != 1 or padding in alphabet:
+        raise ValueError(
+            f"padding must be one character that is no lower-case letter; got {padding!r}. Use '#'."
+        )
+    rng = check_random_state(random_state)
+    lengths = np.minimum(1 + rng.poisson(mean_length - 1, size=n_samples), n_steps)
+    is_padding = np.arange(n_steps) >= lengths[:, np.newaxis]
+    chars = rng.randint(n_chars, size=(n_samples, n_steps))
+    before = np.pad(chars[:, :-1], [(0, 0), (1, 0)])
+    any_letter = rng.randint(n_chars, size=chars.shape)
+    is_flipped = rng.uniform(size=chars.shape) < flip_y
+    codes = np.where(is_flipped, any_letter, (chars + before) % n_chars)
+    return _one_hot(chars, n_chars, is_padding), np.where(is_padding, padding, alphabet[codes])
+
+
+def _one_hot(codes, n_codes, is_padding):
+    """Return a column for each code, NaN in steps that are padding."""
+    X = (codes[..., np.newaxis] == np.arange(n_codes)).astype(float)
+    X[is_padding] = np.nan
+    return X
+
+
+def make_addition_sequences(n_samples=1000, n_digits=3, *, reverse=True, random_state=None):
+    """Make sums of two numbers, character by character, and their answers.
+
+    The problem of Keras' example of an encoder-decoder [1]_: "12+345" to "357", each padded to
+    the longest there may be. No question comes twice, and not with its numbers exchanged.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Number of questions.
+    n_digits : int, default=3
+        Most digits of a number; how many it has is drawn first, each as likely.
+    reverse : bool, default=True
+        Give the question from its end to its start, which is easier to learn from.
+    random_state : int, RandomState instance or None, default=None
+        Decides the data.
+
+    Returns
+    -------
+    X : ndarray of float64 of shape (n_samples, 2 * n_digits + 1, 11)
+        The characters +, 0, ..., 9, one-hot; NaN at padding.
+    y : ndarray of str of shape (n_samples, n_digits + 1)
+        The digits of the answer, "#" at padding.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many questions.
+
+    References
+    ----------
+    .. [1] "Sequence to sequence learning for performing number addition", Keras code examples,
+       2015.
+
+    Examples
+    --------
+    >>> from skmask.datasets import make_addition_sequences
+    >>> X, y = make_addition_sequences(4, random_state=0)
+    >>> X.shape, y.shape
+    ((4, 7, 11), (4, 4))
+    """
+    n_numbers = 10**n_digits
+    n_possible = n_numbers * (n_numbers + 1) // 2
+    if n_samples > n_possible // 2:
+        raise ValueError(
+            f"n_samples must be at most half of the {n_possible} questions there are with "
+            f"n_digits={n_digits}; got {n_samples}. Ask for fewer, or for more digits."
+        )
+    rng = check_random_state(random_state)
+    pairs: list[tuple[int, int]] = []
+    seen: set[tuple[int, int]] = set()
+    while len(pairs) < n_samples:
+        bounds = 10 ** rng.randint(1, n_digits + 1, size=(n_samples, 2))
+        for a, b in (rng.uniform(size=bounds.shape) * bounds).astype(int).tolist():
+            if (a, b) not in seen and len(pairs) < n_samples:
+                seen.update([(a, b), (b, a)])
+                pairs.append((a, b))
+    questions = [f"{a}+{b}"[:: -1 if reverse else 1] for a, b in pairs]
+    codes = _characters(questions, 2 * n_digits + 1)
+    is_padding = codes == "#"
+    numbers = np.searchsorted(_ADDITION, np.where(is_padding, "0", codes))
+    y = _characters([str(a + b) for a, b in pairs], n_digits + 1)
+    return _one_hot(numbers, len(_ADDITION), is_padding), y
+
+
+_ADDITION = np.array(list("+0123456789"))  # sorted
+
+
+def _characters(strings, n_steps):
+    """Return the characters of strings, "#" behind."""
+    return np.array([list(string.ljust(n_steps, "#")) for string in strings])

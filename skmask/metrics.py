@@ -10,10 +10,25 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skmask._steps import as_sequences, label_matrix, shape_of
 from skmask._targets import check_classes, encode_labels
-from skmask._validation import check_cost_matrix, check_costs, check_sample_weight, costs_of_truth
+from skmask._validation import (
+    check_cost_matrix,
+    check_costs,
+    check_entry_weight,
+    check_sample_weight,
+    costs_of_truth,
+)
 
-__all__ = ["make_cost_scorer", "mean_cost", "routed_scorer", "savings_score"]
+__all__ = [
+    "make_cost_scorer",
+    "make_sequence_scorer",
+    "mean_cost",
+    "routed_scorer",
+    "savings_score",
+    "sequence_accuracy",
+    "step_accuracy",
+]
 
 _ROUTED_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -151,6 +166,107 @@ def savings_score(
     if constant == 0:
         return 1.0 if cost == 0 else 0.0
     return float(1 - cost / constant)
+
+
+def _hits(y_true: Any, y_pred: Any, padding_label: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return which steps are right and which count, bool of shape (n_samples, n_steps)."""
+    true, counts = label_matrix(y_true)
+    predicted, is_predicted = label_matrix(y_pred)
+    check_consistent_length(true, predicted)
+    is_short = (counts.sum(axis=1) > is_predicted.sum(axis=1)).any()
+    if is_short or (as_sequences(y_true) is None and true.shape != predicted.shape):
+        raise ValueError(
+            "y_pred must have a label for each step of y_true; got "
+            f"{predicted.shape[1]} steps for {true.shape[1]}. Pad both alike, or pass y_true as a "
+            "list of arrays."
+        )
+    n_steps = true.shape[1]
+    predicted = predicted[:, :n_steps]
+    if padding_label is None:
+        padding_label = "" if true.dtype.kind in "OUS" else -1
+    is_nan = padding_label != padding_label
+    for labels in (true, predicted):
+        counts = counts & ~(np.isnan(labels) if is_nan else labels == padding_label)
+    if not counts.any():
+        raise ValueError(
+            "y_true must have a step that is not padding; got none. Check "
+            f"padding_label={padding_label!r}."
+        )
+    return true == predicted, counts
+
+
+def step_accuracy(
+    y_true: Any, y_pred: Any, *, padding_label: Any = None, sample_weight: Any = None
+) -> float:
+    """Return the share of steps whose label is predicted, padding not counted.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples, n_steps), or list of arrays of shape \
+            (n_steps_i,)
+        Labels. The predictions for a sequence in a list may be longer than it is.
+    padding_label : int or str, default=None
+        A step does not count where either has this label, so that predictions of
+        :class:`skmask.MaskedSequenceClassifier` say where padding is. None: -1, or "" for
+        strings.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
+        Weights of the sequences or of the steps.
+
+    Returns
+    -------
+    float
+        Over all steps of all sequences: long sequences count for more.
+
+    Raises
+    ------
+    ValueError
+        If no step counts, and for lengths that do not agree.
+
+    Examples
+    --------
+    >>> from skmask.metrics import step_accuracy
+    >>> step_accuracy([[0, 1, -1], [1, -1, -1]], [[0, 0, 0], [1, 1, 1]])
+    0.6666666666666666
+    """
+    hits, counts = _hits(y_true, y_pred, padding_label)
+    if len(shape_of(sample_weight)) == 2:
+        weight = check_entry_weight(sample_weight, counts.shape)
+    else:
+        weight = check_sample_weight(sample_weight, counts)[:, np.newaxis]
+    weight = weight * counts
+    return float(np.sum(hits * weight) / np.sum(weight))
+
+
+def sequence_accuracy(
+    y_true: Any, y_pred: Any, *, padding_label: Any = None, sample_weight: Any = None
+) -> float:
+    """Return the share of sequences of which every label is predicted, padding not counted.
+
+    Parameters
+    ----------
+    y_true, y_pred, padding_label
+        As in `step_accuracy`. A sequence that is padding throughout does not count.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the sequences.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        As in `step_accuracy`.
+
+    Examples
+    --------
+    >>> from skmask.metrics import sequence_accuracy
+    >>> sequence_accuracy([[0, 1, -1], [1, -1, -1]], [[0, 0, 0], [1, 1, 1]])
+    0.5
+    """
+    hits, counts = _hits(y_true, y_pred, padding_label)
+    weight = check_sample_weight(sample_weight, counts) * counts.any(axis=1)
+    return float(np.average((hits | ~counts).all(axis=1), weights=weight))
 
 
 class _WithMetadata:
@@ -360,3 +476,48 @@ def make_cost_scorer(
     return _RoutedScorer(
         score_func, "predict", greater_is_better, metadata, kwargs, of_metric=("costs",)
     )
+
+
+def make_sequence_scorer(
+    metric: str = "step_accuracy", *, padding_label: Any = None, metadata: Sequence[str] = ()
+) -> Any:
+    """Make a scorer of labels by step.
+
+    Parameters
+    ----------
+    metric : {"step_accuracy", "sequence_accuracy"}, default="step_accuracy"
+        Share of steps, or of whole sequences, that are predicted rightly.
+    padding_label : int or str, default=None
+        As in `step_accuracy`: the estimator's own, where it has one.
+    metadata : sequence of str, default=()
+        What is routed, as in `routed_scorer`: "allowed" goes to the estimator, "sample_weight"
+        to the metric.
+
+    Returns
+    -------
+    callable
+        `scorer(estimator, X, y, **metadata) -> float`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown metric.
+
+    Examples
+    --------
+    >>> from skmask import MaskedSequenceClassifier
+    >>> from skmask.datasets import make_padded_sequences
+    >>> from skmask.metrics import make_sequence_scorer
+    >>> X, y = make_padded_sequences(100, random_state=0)
+    >>> clf = MaskedSequenceClassifier(8, padding_label="#", epochs=2, random_state=0).fit(X, y)
+    >>> scorer = make_sequence_scorer("step_accuracy", padding_label="#")
+    >>> scorer(clf, X, y) == clf.score(X, y)
+    True
+    """
+    metrics = {"step_accuracy": step_accuracy, "sequence_accuracy": sequence_accuracy}
+    if metric not in metrics:
+        raise ValueError(f"metric must be one of {sorted(metrics)}; got {metric!r}.")
+    kwargs = {"padding_label": padding_label}
+    if not metadata:
+        return make_scorer(metrics[metric], **kwargs)
+    return _RoutedScorer(metrics[metric], "predict", True, metadata, kwargs)

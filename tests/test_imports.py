@@ -15,14 +15,17 @@ LEAVES = {
     "skmask._multilabel",
     "skmask._prototype",
     "skmask._restricted",
+    "skmask._sequence",
 }
 LEAF_IMPORTS = NUMERIC | {
     "skmask._base",
     "skmask._docs",
     "skmask._softmax",
+    "skmask._steps",
     "skmask._targets",
     "skmask._validation",
     "skmask.engine",
+    "skmask.metrics",
     "skmask.nn",
 }
 
@@ -31,7 +34,8 @@ MAY_IMPORT = {
     "skmask": set(),
     "skmask._validation": NUMERIC,
     "skmask._targets": NUMERIC | {"skmask._validation"},
-    "skmask.metrics": NUMERIC | {"skmask._validation", "skmask._targets"},
+    "skmask._steps": NUMERIC | {"skmask._validation"},
+    "skmask.metrics": NUMERIC | {"skmask._steps", "skmask._targets", "skmask._validation"},
     "skmask.datasets": NUMERIC | {"skmask._validation"},
     "skmask.nn": {"keras", "skmask.nn"},
     "skmask.engine": {"keras", "tensorflow", "numpy", "scipy", "skmask.engine"},

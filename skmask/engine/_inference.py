@@ -11,7 +11,7 @@ from skmask.engine._network import Network
 from skmask.engine._program import note_trace
 from skmask.engine._tensorflow import keras, note_use, tf
 
-# Rows at once, and numbers in a chunk's input or output: what bounds the memory.
+# Rows at once, and numbers in a chunk's widest layer: what bounds the memory.
 _CHUNK_ROWS = 16_384
 _CHUNK_NUMBERS = 1 << 23
 
@@ -55,24 +55,33 @@ class Predictor:
         make = _kept_forward if network.is_shareable else _make_forward
         self._forward = make(network)
         self._weights = [tf.constant(weight) for weight in weights]
-        self._n_outputs = network.output_shape[-1]
+        self._width = max(max(shape, default=1) for shape in [(1,), *network.weight_shapes])
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
-        """Return logits of shape (n_rows, n_outputs) for float32 rows, dense or CSR.
+        """Return logits for float32 rows.
 
         Parameters
         ----------
-        X : ndarray or CSR of shape (n_rows, n_features)
+        X : ndarray or CSR of shape (n_rows, n_features), or ndarray of shape (n_rows, ...)
         finish : callable `(logits, rows) -> array of the same shape`, default=None
             What to make of the logits of a slice of the rows, while they are in the caches.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n_rows, ...)
+            What the network makes of them, one row at least.
         """
         note_use()
-        n_rows, n_features = X.shape
-        step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // max(n_features, self._n_outputs))
-        results = np.empty((n_rows, self._n_outputs), np.float32)
+        n_rows, *shape = X.shape
+        # A layer is as wide as its weights, at each of the steps.
+        numbers = max(int(np.prod(shape)), int(np.prod(shape[:-1])) * self._width)
+        step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
+        results = np.empty(0, np.float32)
         for start in range(0, n_rows, step):
             rows = slice(start, start + step)
             logits = self._logits(X[rows])
+            if not start:
+                results = np.empty((n_rows, *logits.shape[1:]), np.float32)
             results[rows] = logits if finish is None else finish(logits, rows)
         return results
 

@@ -166,7 +166,7 @@ def with_weights(network: Network, weights: list[np.ndarray]) -> Any:
 
 
 def custom_network(
-    network: Callable[[Any, int], Any], input_shape: tuple[int, ...], n_outputs: int
+    network: Callable[[Any, int], Any], input_shape: tuple[int | None, ...], n_outputs: int
 ) -> Network:
     """Return the network that a user's callable `(inputs, n_outputs) -> logits` makes."""
     return Network(partial(_model, network, input_shape, n_outputs))
@@ -174,7 +174,7 @@ def custom_network(
 
 def described_network(
     network: Callable[..., Any],
-    input_shape: tuple[int, ...],
+    input_shape: tuple[int | None, ...],
     n_outputs: int,
     **settings: Hashable,
 ) -> Network:
@@ -189,7 +189,7 @@ def described_network(
 @lru_cache(maxsize=64)
 def _described_network(
     network: Callable[..., Any],
-    input_shape: tuple[int, ...],
+    input_shape: tuple[int | None, ...],
     n_outputs: int,
     policy: str,
     **settings: Hashable,
@@ -200,7 +200,7 @@ def _described_network(
     )
 
 
-def _model(network: Callable[..., Any], input_shape: tuple[int, ...], n_outputs: int) -> Any:
+def _model(network: Callable[..., Any], input_shape: tuple[int | None, ...], n_outputs: int) -> Any:
     inputs = keras.Input(input_shape)
     logits = network(inputs, n_outputs)
     if not keras.backend.is_keras_tensor(logits):

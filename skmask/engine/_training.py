@@ -55,6 +55,8 @@ class Task:
     columns : mapping with "X", "y", "weight" and whatever else the loss takes, by row
     constants : mapping of what else the loss takes, the same for all rows
     validation : mapping like `columns`, or None
+    lengths : ndarray of shape (n_rows,) or None
+        Work that each row takes: rows of similar length share a batch.
     """
 
     network: Network
@@ -64,6 +66,7 @@ class Task:
     columns: Mapping[str, Column]
     constants: Mapping[str, np.ndarray]
     validation: Mapping[str, Column] | None = None
+    lengths: np.ndarray | None = None
 
 
 ReadState = Callable[[], State]
@@ -137,7 +140,11 @@ def train(
             held_out = Feed(Table(task.validation, task.batch_size), task.constants)
             watching.insert(0, _Validation(program, held_out, patience))
         history: History = {"loss": []}
-        for _ in _run(program, feed, state, epochs, watching, history):
+        order = partial(epoch_order, n_rows=feed.table.n_rows)
+        if task.lengths is not None:
+            size = feed.table.batch_size
+            order = partial(order_by_length, lengths=task.lengths, batch_size=size)
+        for _ in _run(program, feed, order, state, epochs, watching, history):
             if checkpoint:
                 checkpoint(_state_now(program, state, history), history)
         for watcher in watching:
@@ -186,6 +193,7 @@ def _state_now(program: Program, start: State, history: History) -> State:
 def _run(
     program: Program,
     feed: Feed,
+    order: Callable[[int, int], np.ndarray],
     state: State,
     epochs: int,
     watchers: Sequence[Watcher],
@@ -197,7 +205,7 @@ def _run(
         for watcher in watchers:
             watcher.begin_epoch(start)
         orders = [
-            epoch_order(state.seed, state.epoch + epoch, feed.table.n_rows)
+            order(state.seed, state.epoch + epoch)
             for epoch in range(start, min(start + at_once, epochs))
         ]
         ratios = program.train(feed, orders)
@@ -227,6 +235,22 @@ def epoch_order(seed: int, epoch: int, n_rows: int) -> np.ndarray:
     So a training that is stopped, stored and taken up again goes on as if it had not been.
     """
     return np.random.default_rng([seed, epoch]).permutation(n_rows)
+
+
+def order_by_length(seed: int, epoch: int, lengths: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return an order in which the rows of a batch are of similar length, batches at random.
+
+    Batches are as many and as large as in `epoch_order`, the short one last. Rows of one length
+    come in random order, and which lengths make up the short batch is left to chance.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    order = order[np.argsort(lengths[order], kind="stable")]
+    n_whole, n_left = divmod(len(order), batch_size)
+    start = rng.integers(n_whole + 1) * batch_size
+    left_over = order[start : start + n_left]
+    whole = np.delete(order, slice(start, start + n_left)).reshape(n_whole, batch_size)
+    return np.concatenate([rng.permutation(whole).ravel(), left_over])
 
 
 def _check_finite(losses: np.ndarray, first_epoch: int) -> None:

@@ -253,18 +253,29 @@ def masked_crossentropy(y_true, logits, mask=None, padding_label=None):
         1 where a step counts, otherwise 0. The mean is sum(losses) / sum(valid).
     """
     logits, y_true = ops.convert_to_tensor(logits), ops.convert_to_tensor(y_true)
-    valid = ops.ones_like(logits[..., 0], dtype="bool")
-    if mask is not None:
-        valid = ops.logical_and(valid, ops.cast(mask, "bool"))
-    if padding_label is not None:
-        by_number = _is_by_number(y_true, logits)
-        label = y_true if by_number else ops.argmax(y_true, axis=-1)
-        label = ops.reshape(label, ops.shape(valid))
-        valid = ops.logical_and(valid, label != ops.cast(padding_label, label.dtype))
+    valid = valid_steps(y_true, logits, mask, padding_label)
     # Before the loss: a gradient through what was NaN would be NaN.
     logits = ops.where(ops.expand_dims(valid, -1), logits, ops.zeros_like(logits))
     valid = ops.cast(valid, logits.dtype)
     return restricted_crossentropy(y_true, logits) * valid, valid
+
+
+def valid_steps(y_true, logits, mask=None, padding_label=None):
+    """Return which steps count, bool of shape (n, n_steps); as in `masked_crossentropy`."""
+    valid = ops.ones_like(logits[..., 0], dtype="bool")
+    if mask is not None:
+        valid = ops.logical_and(valid, ops.cast(mask, "bool"))
+    if padding_label is not None:
+        label = step_labels(y_true, logits)
+        valid = ops.logical_and(valid, label != ops.cast(padding_label, label.dtype))
+    return valid
+
+
+def step_labels(y_true, logits):
+    """Return the class number of each step, (n, n_steps), whatever kind the target is of."""
+    y_true = ops.convert_to_tensor(y_true)
+    label = y_true if _is_by_number(y_true, logits) else ops.argmax(y_true, axis=-1)
+    return ops.reshape(label, ops.shape(logits)[:-1])
 
 
 def _log_one_minus(logits):

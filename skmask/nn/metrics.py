@@ -3,20 +3,25 @@
 import keras
 from keras import ops
 
+from skmask.nn.layers import restrict_logits
 from skmask.nn.losses import (
     check_cost_matrix,
     check_not_negative,
     class_numbers,
     cost_of_prediction,
     known,
+    step_labels,
+    valid_steps,
 )
 
 __all__ = [
     "CostWeightedAccuracy",
     "LogitPrecision",
     "LogitRecall",
+    "MaskedAccuracy",
     "logit_precision",
     "logit_recall",
+    "masked_accuracy",
 ]
 
 
@@ -56,6 +61,29 @@ def logit_precision(y_true, logits, cutoff=0.0):
     y_true, is_known = known(y_true, logits.dtype)
     predicted = is_known * ops.cast(logits > cutoff, logits.dtype)
     return y_true * predicted, predicted
+
+
+def masked_accuracy(y_true, logits, mask=None, padding_label=None, allowed=None):
+    """Count right steps among those that count.
+
+    Parameters
+    ----------
+    y_true, logits, mask, padding_label
+        As in :func:`skmask.nn.losses.masked_crossentropy`.
+    allowed : tensor of bool or 0/1, broadcastable to `logits`, default=None
+        True: this class is possible for this step. None: all are.
+
+    Returns
+    -------
+    hits, valid : tensors of shape (n, n_steps) of 0 and 1
+        The accuracy is the sum of the one over the sum of the other.
+    """
+    valid = ops.cast(valid_steps(y_true, logits, mask, padding_label), logits.dtype)
+    if allowed is not None:
+        logits = restrict_logits(logits, allowed)
+    predicted = ops.argmax(logits, axis=-1)
+    is_right = ops.cast(step_labels(y_true, logits), predicted.dtype) == predicted
+    return ops.cast(is_right, valid.dtype) * valid, valid
 
 
 class _Ratio(keras.metrics.Metric):
@@ -124,6 +152,45 @@ class CostWeightedAccuracy(_Ratio):
 
     def get_config(self):
         return {**super().get_config(), "cost_matrix": self.cost_matrix}
+
+
+@keras.saving.register_keras_serializable(package="skmask")
+class MaskedAccuracy(_Ratio):
+    """Share of the real steps whose class is predicted.
+
+    Keras' own accuracy counts padding, and so flatters a model the more, the more padding there
+    is. Padding is known as in :class:`skmask.nn.losses.MaskedCrossentropy`, and targets and
+    `sample_weight` are of the same shapes. Works on logits and on probabilities.
+
+    Parameters
+    ----------
+    padding_label : int, default=None
+        The class number that marks padding, or the column of a one-hot target that does.
+    name : str, default="masked_accuracy"
+    **kwargs
+        `dtype`, as in `keras.metrics.Metric`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmask.nn.metrics import MaskedAccuracy
+    >>> y, proba = np.array([[0, 1, -1]]), np.array([[[0.9, 0.1], [0.9, 0.1], [0.0, 1.0]]])
+    >>> float(MaskedAccuracy(padding_label=-1)(y, proba))
+    0.5
+    """
+
+    def __init__(self, padding_label=None, name="masked_accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.padding_label = padding_label
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        mask = getattr(y_pred, "_keras_mask", None)
+        y_pred = ops.convert_to_tensor(y_pred)
+        hits, valid = masked_accuracy(y_true, y_pred, mask, self.padding_label)
+        self._add(hits, valid, sample_weight)
+
+    def get_config(self):
+        return {**super().get_config(), "padding_label": self.padding_label}
 
 
 class _LogitRatio(_Ratio):

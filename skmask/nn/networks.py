@@ -3,9 +3,18 @@
 import keras
 from keras import ops
 
-from skmask.nn.layers import GroupSum, PrototypeKernel
+from skmask.nn.layers import (
+    GroupSum,
+    MaskedGRU,
+    MaskedLSTM,
+    PrototypeKernel,
+    StepMasking,
+    real_steps,
+)
 
-__all__ = ["ACTIVATIONS", "mlp", "prototype_sums"]
+__all__ = ["ACTIVATIONS", "CELLS", "encoder_decoder", "masked", "mlp", "prototype_sums", "tagger"]
+
+CELLS = {"gru": MaskedGRU, "lstm": MaskedLSTM}
 
 ACTIVATIONS = (
     "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "leaky_relu", "linear",
@@ -61,3 +70,88 @@ def prototype_sums(
         inputs
     )
     return GroupSum(ops.zeros((n_prototypes, n_outputs)), dtype=dtype)(sums)
+
+
+def tagger(
+    inputs, n_outputs, *, units=(64,), cell="lstm", bidirectional=False, return_sequences=True
+):
+    """Return the logits of a stack of recurrent layers, of each step or of each sequence.
+
+    Parameters
+    ----------
+    inputs : Keras tensor of shape (None, None, n_features)
+        Steps that are NaN throughout are padding.
+    n_outputs : int
+    units : tuple of int, default=(64,)
+        Of each layer, in each direction.
+    cell : {"lstm", "gru"}, default="lstm"
+    bidirectional : bool, default=False
+        Go over each sequence in both directions.
+    return_sequences : bool, default=True
+        Logits of each step, or of the sequence.
+
+    Returns
+    -------
+    Keras tensor of shape (None, None, n_outputs) or (None, n_outputs)
+    """
+    hidden = _stacked(StepMasking()(inputs), units, cell, bidirectional, return_sequences)
+    return keras.layers.Dense(n_outputs)(hidden)
+
+
+def encoder_decoder(inputs, n_outputs, *, n_steps, units=(64,), cell="lstm", bidirectional=False):
+    """Return the logits of sequences of another length, from a code of the whole input.
+
+    Parameters
+    ----------
+    inputs : Keras tensor of shape (None, None, n_features)
+        Steps that are NaN throughout are padding.
+    n_outputs : int
+    n_steps : int
+        Of the output.
+    units, cell, bidirectional : default=(64,), "lstm" and False
+        Of the encoder and of the decoder, as in `tagger`; the code goes into each step of the
+        decoder, as `keras.layers.RepeatVector` does it.
+
+    Returns
+    -------
+    Keras tensor of shape (None, n_steps, n_outputs)
+    """
+    code = _stacked(StepMasking()(inputs), units, cell, bidirectional, return_sequences=False)
+    hidden = _both_ways(code, units[0], cell, bidirectional, return_sequences=True, n_steps=n_steps)
+    hidden = _stacked(hidden, units[1:], cell, bidirectional, return_sequences=True)
+    return keras.layers.Dense(n_outputs)(hidden)
+
+
+def masked(inputs, n_outputs, *, network):
+    """Return the logits of a network that is handed its inputs cleaned, and their mask.
+
+    Parameters
+    ----------
+    inputs : Keras tensor of shape (None, None, n_features)
+        Steps that are NaN throughout are padding.
+    n_outputs : int
+    network : callable `(inputs, n_outputs, mask) -> logits`
+        Inputs are 0 at padding; the mask, bool of shape (None, None), is True at real steps, and
+        Keras' layers that take one find it on the inputs by themselves.
+
+    Returns
+    -------
+    Keras tensor
+    """
+    return network(StepMasking()(inputs), n_outputs, real_steps(inputs))
+
+
+def _stacked(hidden, units, cell, bidirectional, return_sequences):
+    for number, size in enumerate(units, 1):
+        sequences = return_sequences or number < len(units)
+        hidden = _both_ways(hidden, size, cell, bidirectional, return_sequences=sequences)
+    return hidden
+
+
+def _both_ways(inputs, units, cell, bidirectional, **settings):
+    forward = CELLS[cell](units, **settings)(inputs)
+    if not bidirectional:
+        return forward
+    return keras.layers.Concatenate()(
+        [forward, CELLS[cell](units, reverse=True, **settings)(inputs)]
+    )

@@ -1,0 +1,270 @@
+"""Sequences of unequal length: lists and padded arrays, and which of their steps are real."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from skmask._validation import first_rows
+
+__all__ = [
+    "Steps",
+    "as_sequences",
+    "check_labels_fit",
+    "check_real_steps",
+    "label_matrix",
+    "padded",
+    "shape_of",
+    "step_matrix",
+]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Which steps of padded sequences are real.
+
+    Packed, the real steps of a sequence stand before all padding, wherever they stood: left,
+    right and inner padding are one, and padding more changes nothing.
+
+    Parameters
+    ----------
+    is_real : ndarray of bool of shape (n, n_steps)
+    """
+
+    is_real: np.ndarray
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """How many steps of each sequence are real, (n,)."""
+        return self.is_real.sum(axis=1)
+
+    def _in_front(self, n_steps: int) -> np.ndarray:
+        return np.arange(n_steps) < self.lengths[:, np.newaxis]
+
+    def pack(self, values: np.ndarray, fill: Any, n_steps: int | None = None) -> np.ndarray:
+        """Return values with those of real steps in front, (n, n_steps, ...).
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, n_steps, ...)
+        fill : number
+            What stands behind them.
+        n_steps : int, default=None
+            None: those of the longest sequence.
+        """
+        n_steps = max(int(self.lengths.max()), 1) if n_steps is None else n_steps
+        packed = np.full((len(values), n_steps, *values.shape[2:]), fill, values.dtype)
+        packed[self._in_front(n_steps)] = values[self.is_real]
+        return packed
+
+    def unpack(self, packed: np.ndarray, fill: Any) -> np.ndarray:
+        """Return packed values where they stood, and `fill` at padding."""
+        values = np.full((*self.is_real.shape, *packed.shape[2:]), fill, packed.dtype)
+        values[self.is_real] = packed[self._in_front(packed.shape[1])]
+        return values
+
+
+def as_sequences(values: Any) -> list[np.ndarray] | None:
+    """Return a list of arrays if that is what something is, a step an entry; otherwise None.
+
+    Arrays in a list are sequences even if their lengths agree; lists in a list only if they do
+    not.
+    """
+    if getattr(values, "ndim", None) == 1 and np.dtype(object) == getattr(values, "dtype", None):
+        values = list(values)
+    if not isinstance(values, list | tuple) or not values:
+        return None
+    if all(getattr(value, "ndim", 0) >= 1 for value in values):
+        return [np.asarray(value) for value in values]
+    if not all(isinstance(value, list | tuple) or np.ndim(value) >= 1 for value in values):
+        return None
+    return [np.asarray(value) for value in values] if len({*map(len, values)}) > 1 else None
+
+
+def shape_of(values: Any) -> tuple[int, ...]:
+    """Return the shape of an array-like."""
+    return values.shape if hasattr(values, "shape") else np.asarray(values).shape
+
+
+def padded(
+    sequences: Sequence[np.ndarray], n_steps: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sequences in one array with zeros behind, and where something was given.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray of shape (n_steps_i, ...)
+    n_steps : int, default=None
+        Of the array. None: of the longest sequence.
+
+    Returns
+    -------
+    values : ndarray of shape (n, n_steps, ...)
+    is_given : ndarray of bool of shape (n, n_steps)
+    """
+    lengths = np.array([len(sequence) for sequence in sequences])
+    is_given = np.arange(lengths.max() if n_steps is None else n_steps) < lengths[:, np.newaxis]
+    entries = np.concatenate(sequences)
+    values = np.zeros((*is_given.shape, *entries.shape[1:]), entries.dtype)
+    values[is_given] = entries
+    return values, is_given
+
+
+def step_matrix(X: Any, check: Callable[[Any, bool], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return sequences as one array, and where steps were given.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, n_steps) or (n, n_steps, n_features), or list of array-likes of \
+            shape (n_steps_i, n_features) or (n_steps_i,)
+    check : callable `(matrix, is_by_step) -> ndarray`
+        Returns a matrix checked: of all steps of all sequences, or, with False, X itself, a row
+        for a sequence and a column for a step.
+
+    Returns
+    -------
+    values : ndarray of shape (n, n_steps, n_features)
+    is_given : ndarray of bool of shape (n, n_steps)
+    """
+    sequences = as_sequences(X)
+    if sequences is not None:
+        matrices = [_as_matrix(sequence) for sequence in sequences]
+        _check_agree(matrices, sequences)
+        values, is_given = padded(matrices)
+        entries = check(values[is_given], True)
+        values = np.zeros(values.shape, entries.dtype)
+        values[is_given] = entries
+        return values, is_given
+    n_axes = len(shape_of(X))
+    if n_axes > 3:
+        raise ValueError(
+            "X must have shape (n_samples, n_steps, n_features) or (n_samples, n_steps), or be "
+            f"a list of arrays of shape (n_steps, n_features); got {n_axes} axes. Put what a "
+            "step has in one axis."
+        )
+    if n_axes < 3:
+        matrix = check(X, False)
+        return matrix[..., np.newaxis], np.ones(matrix.shape, dtype=bool)
+    array = np.asarray(X)
+    n_samples, n_steps, n_features = array.shape
+    if not n_steps:
+        raise ValueError(f"X must have at least one step; got shape {array.shape}.")
+    values = check(array.reshape(-1, n_features), True).reshape(array.shape)
+    return values, np.ones((n_samples, n_steps), dtype=bool)
+
+
+def _as_matrix(sequence: np.ndarray) -> np.ndarray:
+    return sequence[:, np.newaxis] if sequence.ndim == 1 else sequence
+
+
+def _check_agree(matrices: list[np.ndarray], sequences: list[np.ndarray]) -> None:
+    """Raise where sequences differ in what a step has."""
+    axes = np.array([sequence.ndim for sequence in sequences])
+    shapes = [matrix.shape[1:] for matrix in matrices]
+    wrong = np.array([shape != shapes[0] for shape in shapes]) | (axes > 2) | (axes != axes[0])
+    if wrong.any():
+        rows = np.flatnonzero(wrong)
+        raise ValueError(
+            "X must be a list of arrays of shape (n_steps, n_features) with as many features in "
+            f"each; got shape {sequences[rows[0]].shape} in {first_rows(rows)}, and "
+            f"{sequences[0].shape} in row 0. Give each step the same features."
+        )
+
+
+def check_real_steps(
+    values: np.ndarray, is_given: np.ndarray, mask_value: float, *, may_be_empty: bool
+) -> Steps:
+    """Return which steps are real: all features of the others are `mask_value`.
+
+    Parameters
+    ----------
+    values : ndarray of float32 of shape (n, n_steps, n_features)
+    is_given : ndarray of bool of shape (n, n_steps)
+    mask_value : float
+    may_be_empty : bool
+        Whether a sequence may have no real step.
+    """
+    is_nan = np.isnan(values)
+    is_value = is_nan if np.isnan(mask_value) else values == np.float32(mask_value)
+    steps = Steps(is_given & ~is_value.all(axis=2))
+    is_part = (is_nan.any(axis=2) & steps.is_real).nonzero()
+    if len(is_part[0]):
+        row, step = is_part[0][0], is_part[1][0]
+        raise ValueError(
+            "X must hold a number in each feature of a real step, and NaN in all features of "
+            f"padding; got a step with NaN in {is_nan[row, step].sum()} of {values.shape[2]} "
+            f"features, step {step} of row {row}, in {first_rows(np.unique(is_part[0]))}. Fill "
+            "in the missing values."
+        )
+    empty = np.flatnonzero(steps.lengths == 0)
+    if empty.size and not may_be_empty:
+        raise ValueError(
+            f"X must have a real step in each sequence; got padding throughout in "
+            f"{first_rows(empty)}. Leave these rows out, or change mask_value={mask_value}."
+        )
+    return steps
+
+
+def label_matrix(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of all steps in one array, and where one was given.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples, n_steps) or list of array-likes of shape (n_steps_i,)
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples, n_steps)
+    is_given : ndarray of bool of shape (n_samples, n_steps)
+    """
+    sequences = as_sequences(y)
+    found = [np.asarray(y)[:1]] if sequences is None else sequences
+    n_axes = 2 if sequences is None else 1
+    wrong = np.flatnonzero([labels.ndim != n_axes for labels in found])
+    if wrong.size:
+        raise ValueError(
+            "y must have shape (n_samples, n_steps), or be a list of arrays of shape (n_steps,), "
+            f"one label for each step; got shape {found[wrong[0]].shape} in "
+            f"{first_rows(wrong)}. Give class labels, not one-hot rows."
+        )
+    if sequences is not None:
+        return padded(sequences)
+    labels = np.asarray(y)
+    return labels, np.ones(labels.shape, dtype=bool)
+
+
+def check_labels_fit(
+    labels: np.ndarray, has_label: np.ndarray, steps: Steps, is_given: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels for each step of X, and where one was given.
+
+    Parameters
+    ----------
+    labels, has_label : ndarrays of shape (n_samples, n_labels)
+        As `label_matrix` returns them. At padding behind the last real step they may be missing.
+    steps : Steps
+    is_given : ndarray of bool of shape (n_samples, n_steps)
+        Where X, which may be a list, has steps.
+    """
+    n_steps, n_labels = is_given.shape[1], has_label.sum(axis=1)
+    numbers = np.arange(1, n_steps + 1)
+    needed, possible = (numbers * steps.is_real).max(axis=1), (numbers * is_given).max(axis=1)
+    wrong = np.flatnonzero((n_labels < needed) | (n_labels > possible))
+    if wrong.size:
+        row = wrong[0]
+        raise ValueError(
+            "y must have one label for each step of its sequence; padding at the end may go "
+            f"without. Got {n_labels[row]} labels for {possible[row]} steps, of which the last "
+            f"real one is number {needed[row]}, in row {row} ({len(wrong)} such rows in all). Make "
+            "their lengths agree."
+        )
+    return _of_width(labels, n_steps), _of_width(has_label, n_steps)
+
+
+def _of_width(values: np.ndarray, width: int) -> np.ndarray:
+    """Return an array of so many columns, zeros in those that are new."""
+    new = np.zeros((len(values), width), values.dtype)
+    new[:, : values.shape[1]] = values[:, :width]
+    return new
