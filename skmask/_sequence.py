@@ -483,10 +483,10 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         if mask is not None:
             check_labels_allowed(codes, mask.of_entries(counts), y[counts], row_of=row_of)
 
-        def packed(entries: np.ndarray) -> np.ndarray:
-            values = np.zeros(counts.shape, entries.dtype)
+        def packed(entries: np.ndarray, fill: Any) -> np.ndarray:
+            values = np.full(counts.shape, fill, entries.dtype)
             values[counts] = entries
-            return steps.pack(values, 0, n_packed)
+            return steps.pack(values, fill, n_packed)
 
         attributes = {
             "classes_": classes,
@@ -496,8 +496,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         }
         return Rows(
             sequences.X,
-            packed(codes),
-            packed(weight),
+            packed(codes, 0 if mask is None else mask.possible_class()),
+            packed(weight, 0),
             labels=classes,
             n_outputs=len(classes),
             columns={} if mask is None else {"allowed": mask.column(steps, n_packed)},
@@ -628,6 +628,10 @@ class _StepMask:
         """Return the mask of each step that is True in `where`, (n_entries, n_classes)."""
         shape = (*where.shape, self.values.shape[2])
         return np.broadcast_to(self.values, shape)[where]
+
+    def possible_class(self) -> np.ndarray:
+        """Return a class that is possible at all steps without a mask of their own, (n or 1, 1)."""
+        return (self.values.argmax(axis=2) * (self.values.shape[1] == 1))[:, :1]
 
     def column(self, steps: Steps, n_packed: int) -> np.ndarray:
         """Return the mask as the engine takes it, a row for each sequence."""

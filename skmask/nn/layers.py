@@ -451,10 +451,11 @@ class _MaskedRecurrent(keras.layers.Layer):
                 real = ops.expand_dims(ops.cast(mask, "bool"), -1)
                 inputs = ops.where(real, inputs, ops.zeros_like(inputs))
             share = ops.transpose(ops.matmul(inputs, self.kernel) + bias, (1, 0, 2))
-        # Not bool, the transposition of which TensorFlow complains about on some machines.
         if mask is None:
             mask = ops.ones_like(share[..., 0])
         else:
+            # Not a cast: TensorFlow would transpose before it, and complain about bool.
+            mask = ops.where(ops.cast(mask, "bool"), 1.0, 0.0)
             mask = ops.transpose(ops.cast(mask, share.dtype))
         states = scan(
             self._cell,
