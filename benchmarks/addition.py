@@ -9,10 +9,9 @@ and once as in the example, where nothing is masked. Run:
     python benchmarks/addition.py
 """
 
-from _compare import interleaved, ratios, report, write
-
 import keras
 import numpy as np
+from _compare import interleaved, ratios, report, write
 from sklearn.model_selection import train_test_split
 
 from skmask import MaskedSequenceClassifier
@@ -52,6 +51,7 @@ def keras_epoch(X, codes, *, masks):
 
 
 def main():
+    """Time epochs, train, and print both tables."""
     X, y = make_addition_sequences(50_000, 3, random_state=0)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.1, random_state=0)
     settings = {

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from skmask.datasets import (
+    make_addition_sequences,
     make_cost_sensitive_classification,
+    make_padded_sequences,
     make_restricted_classification,
     make_sparse_multilabel,
 )
@@ -75,3 +77,54 @@ def test_sparse_multilabel_keeps_its_promises():
 def test_impossible_sparse_multilabel(parameters, message):
     with pytest.raises(ValueError, match=message):
         make_sparse_multilabel(**parameters)
+
+
+def test_padded_sequences_keep_their_promises():
+    X, y = make_padded_sequences(2000, 30, 5, mean_length=6, flip_y=0.2, random_state=0)
+    is_padding = np.isnan(X).all(axis=2)
+    np.testing.assert_array_equal(is_padding, y == "#")
+    np.testing.assert_array_equal(np.isnan(X).any(axis=2), is_padding)
+    lengths = (~is_padding).sum(axis=1)
+    assert lengths.min() == 1
+    assert lengths.mean() == pytest.approx(6, rel=0.05)
+    assert (np.diff(is_padding.astype(int), axis=1) >= 0).all()  # padding is behind
+    codes = X[~is_padding].argmax(axis=1)
+    before = np.r_[0, codes[:-1]]
+    before[np.r_[0, np.cumsum(lengths)[:-1]]] = 0
+    letters = np.array(list("abcde"))[(codes + before) % 5]
+    assert (letters == y[~is_padding]).mean() == pytest.approx(1 - 0.2 * 4 / 5, abs=0.02)
+    _, y = make_padded_sequences(20, 30, 5, flip_y=0, padding="-", random_state=0)
+    assert set(np.unique(y)) == {"-", *"abcde"}
+
+
+def test_addition_is_right():
+    for reverse in (True, False):
+        X, y = make_addition_sequences(300, 2, reverse=reverse, random_state=0)
+        assert X.shape == (300, 5, 11)
+        assert y.shape == (300, 3)
+        questions = set()
+        for steps, answer in zip(X, y, strict=True):
+            real = ~np.isnan(steps[:, 0])
+            question = "".join(np.array(list("+0123456789"))[steps[real].argmax(axis=1)])
+            question = question[::-1] if reverse else question
+            a, b = map(int, question.split("+"))
+            assert str(a + b) == "".join(answer).rstrip("#")
+            questions.add((min(a, b), max(a, b)))
+        assert len(questions) == 300
+
+
+@pytest.mark.parametrize(
+    ("make", "parameters", "message"),
+    [
+        (make_padded_sequences, {"n_chars": 1}, "n_chars must be between"),
+        (make_padded_sequences, {"n_chars": 27}, "n_chars must be between"),
+        (make_padded_sequences, {"mean_length": 0.5}, "mean_length must be 1 or more"),
+        (make_padded_sequences, {"flip_y": 1.5}, "flip_y must be between"),
+        (make_padded_sequences, {"padding": "a"}, "padding must be one character"),
+        (make_padded_sequences, {"padding": "##"}, "padding must be one character"),
+        (make_addition_sequences, {"n_digits": 1}, "n_samples must be at most half"),
+    ],
+)
+def test_sequences_that_cannot_be(make, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        make(**parameters)

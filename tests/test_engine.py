@@ -23,7 +23,7 @@ from skmask.engine import (
 from skmask.engine._network import describe
 from skmask.engine._pool import Pool
 from skmask.engine._table import Table, round_up_rows
-from skmask.engine._training import epoch_order
+from skmask.engine._training import epoch_order, order_by_length
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.networks import mlp
 
@@ -356,3 +356,23 @@ def test_pool_does_not_keep_what_failed():
     with pytest.raises(ZeroDivisionError), pool.lend("a", object):
         raise ZeroDivisionError
     assert len(pool) == 0
+
+
+@pytest.mark.parametrize("n_rows", [1, 31, 32, 33, 300])
+def test_rows_of_similar_length_share_a_batch(rng, n_rows):
+    lengths = rng.integers(1, 20, size=n_rows)
+    orders = [order_by_length(0, epoch, lengths, 32) for epoch in range(3)]
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), np.arange(n_rows))
+        batches = [lengths[order[start : start + 32]] for start in range(0, n_rows, 32)]
+        within = sum(np.ptp(batch) for batch in batches)
+        assert within <= np.ptp(lengths) + 1  # each batch begins where one before it ended
+    again = order_by_length(0, 0, lengths, 32)
+    np.testing.assert_array_equal(again, orders[0])
+    assert n_rows == 1 or any((order != orders[0]).any() for order in orders[1:])
+
+
+def test_short_batch_is_not_always_of_the_longest(rng):
+    lengths = np.repeat(np.arange(10), 7)
+    last = {lengths[order_by_length(0, epoch, lengths, 32)[-1]] for epoch in range(30)}
+    assert len(last) > 1

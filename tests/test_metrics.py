@@ -1,4 +1,4 @@
-"""Scorers that hand metadata to the estimator. What tools do with them: test_routing.py."""
+"""Metrics, and scorers that hand metadata on. What tools do with them: test_routing.py."""
 
 import pickle
 
@@ -11,7 +11,15 @@ from sklearn.model_selection import TunedThresholdClassifierCV
 
 from skmask import CostSensitiveClassifier, RestrictedClassClassifier
 from skmask.datasets import make_cost_sensitive_classification
-from skmask.metrics import make_cost_scorer, mean_cost, routed_scorer, savings_score
+from skmask.metrics import (
+    make_cost_scorer,
+    make_sequence_scorer,
+    mean_cost,
+    routed_scorer,
+    savings_score,
+    sequence_accuracy,
+    step_accuracy,
+)
 
 
 def test_scorer_equals_the_metric_on_restricted_predictions(data, restricted):
@@ -177,3 +185,60 @@ def test_routed_costs_decide_and_are_counted():
 def test_bad_cost_scorer(kwargs, message):
     with pytest.raises(ValueError, match=message):
         make_cost_scorer(**kwargs)
+
+
+# Labels by step.
+
+
+def test_step_that_is_padding_does_not_count():
+    # The middle step is padding: what is predicted there does not matter.
+    for anything in (0, 1, -1):
+        assert step_accuracy([[0, -1, 1]], [[1, anything, 1]]) == 0.5
+        assert sequence_accuracy([[0, -1, 1]], [[1, anything, 1]]) == 0
+        assert sequence_accuracy([[1, -1, 1]], [[1, anything, 1]]) == 1
+    assert step_accuracy([["a", "", "b"]], [["a", "b", "a"]]) == 0.5
+    assert step_accuracy([["a", "#"]], [["b", "#"]], padding_label="#") == 0
+    assert step_accuracy([[1.0, np.nan]], [[1.0, 3.0]], padding_label=np.nan) == 1
+
+
+def test_step_accuracy_is_that_of_all_steps_together(rng):
+    lengths = rng.integers(1, 9, size=30)
+    true = [rng.integers(3, size=n) for n in lengths]
+    predicted = [rng.integers(3, size=n) for n in lengths]
+    expected = accuracy_score(np.concatenate(true), np.concatenate(predicted))
+    assert step_accuracy(true, predicted) == pytest.approx(expected)
+    whole = [np.array_equal(t, p) for t, p in zip(true, predicted, strict=True)]
+    assert sequence_accuracy(true, predicted) == pytest.approx(np.mean(whole))
+    padded = np.full((30, 12), -1)
+    for row, labels in zip(padded, predicted, strict=True):
+        row[: len(labels)] = labels
+    assert step_accuracy(true, padded) == pytest.approx(expected)
+
+
+def test_weights_of_steps_and_of_sequences():
+    true, predicted = [[0, 1], [1, -1]], [[0, 0], [1, 1]]
+    assert step_accuracy(true, predicted, sample_weight=[1, 3]) == pytest.approx(4 / 5)
+    assert step_accuracy(true, predicted, sample_weight=[[1, 2], [3, 9]]) == pytest.approx(4 / 6)
+    assert sequence_accuracy(true, predicted, sample_weight=[1, 3]) == pytest.approx(3 / 4)
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "message"),
+    [
+        ([[0, 1]], [[0, 1, 1]], "y_pred must have a label for each step of y_true"),
+        ([np.array([0, 1])], [np.array([0])], "y_pred must have a label for each step"),
+        ([[0, 1]], [[0, 1], [0, 1]], "inconsistent numbers of samples"),
+        ([[-1, -1]], [[0, 1]], "y_true must have a step that is not padding"),
+        ([0, 1], [0, 1], "y must have shape"),
+    ],
+)
+def test_labels_by_step_that_do_not_agree(true, predicted, message):
+    for metric in (step_accuracy, sequence_accuracy):
+        with pytest.raises(ValueError, match=message):
+            metric(true, predicted)
+
+
+def test_sequence_scorer_is_of_a_known_metric():
+    with pytest.raises(ValueError, match="metric must be one of"):
+        make_sequence_scorer("accuracy")
+    assert pickle.loads(pickle.dumps(make_sequence_scorer())) is not None

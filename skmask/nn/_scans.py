@@ -116,9 +116,8 @@ def _number(value):
 
 
 def _at(values, t):
-    """Return values[t], of three axes; faster than `take`."""
-    shape = ops.shape(values)
-    return ops.reshape(ops.slice(values, (t, 0, 0), (1, *shape[1:])), shape[1:])
+    # Not a slice: XLA would compile anew for each value that `t` depends on.
+    return ops.take(values, t, axis=0)
 
 
 def _put(arrays, t, new):
