@@ -1,8 +1,8 @@
 """Japanese vowels: nine speakers, told by twelve channels over 7 to 29 steps, as they are.
 
 The data come from aeon's wheel: 270 utterances to train on and 370 to test. Its deep
-classifiers, and those of sktime, refuse sequences of unequal length. Everything is chosen by
-cross-validation on the 270; the test rows are used once per seed. Run:
+classifiers, and those of sktime, refuse sequences of unequal length. Cell and size are chosen by
+cross-validation on the 270; the test rows are used once for each of five seeds. Run:
 
     python benchmarks/japanese_vowels.py
 """
@@ -11,6 +11,7 @@ from _compare import write
 from _wheels import read_from_wheel
 
 import numpy as np
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from skmask import MaskedSequenceClassifier
 
@@ -32,10 +33,37 @@ def read(part):
 
 
 def main():
-    """Fit with five seeds and print how many speakers are told."""
-    X_train, y_train = read("TRAIN")
-    X_test, y_test = read("TEST")
-    print(len(X_train), len(X_test), sorted({len(x) for x in X_train}))
+    """Choose, fit with five seeds, and print how many speakers are told."""
+    (X_train, y_train), (X_test, y_test) = read("TRAIN"), read("TEST")
+    steps = np.concatenate(X_train)
+    mean, std = steps.mean(axis=0), steps.std(axis=0)
+    X_train, X_test = ([(x - mean) / std for x in X] for X in (X_train, X_test))
+
+    search = GridSearchCV(
+        MaskedSequenceClassifier(bidirectional=True, epochs=60, random_state=0),
+        {"cell": ["lstm", "gru"], "units": [32, 64]},
+        cv=StratifiedKFold(5, shuffle=True, random_state=0),
+        refit=False,
+    ).fit(X_train, y_train)
+    print("| cell | units | accuracy in cross-validation |\n|---|---|---|")
+    for settings, found in zip(
+        search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True
+    ):
+        print(f"| {settings['cell']} | {settings['units']} | {found:.4f} |")
+
+    scores = [
+        MaskedSequenceClassifier(
+            **search.best_params_, bidirectional=True, epochs=60, random_state=seed
+        )
+        .fit(X_train, y_train)
+        .score(X_test, y_test)
+        for seed in SEEDS
+    ]
+    mark = "" if np.mean(scores) >= GOAL else " (missed)"
+    print("\n| speakers told, 370 utterances | seed by seed | mean | at least |\n|---|---|---|---|")
+    each = ", ".join(f"{score:.4f}" for score in scores)
+    print(f"| skmask, {search.best_params_} | {each} | {np.mean(scores):.4f}{mark} | {GOAL} |")
+    write("japanese_vowels", {"chosen": search.best_params_, "scores": scores, "goal": GOAL})
 
 
 if __name__ == "__main__":
