@@ -7,10 +7,9 @@ cross-validation on the 270; the test rows are used once for each of five seeds.
     python benchmarks/japanese_vowels.py
 """
 
+import numpy as np
 from _compare import write
 from _wheels import read_from_wheel
-
-import numpy as np
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from skmask import MaskedSequenceClassifier
