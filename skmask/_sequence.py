@@ -382,8 +382,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     # Reading sequences.
 
     def _read_sequences(self, X: Any, *, reset: bool, may_be_empty: bool = False) -> _Sequences:
-        check = partial(self._check_matrix, reset=reset)
-        values, is_given = step_matrix(X, check)
+        with naming("X"):
+            values, is_given = step_matrix(X, partial(self._check_matrix, reset=reset))
         steps = check_real_steps(values, is_given, self.mask_value, may_be_empty=may_be_empty)
         n_steps = -(-max(steps.lengths.max(), 1) // _STEPS_MULTIPLE) * _STEPS_MULTIPLE
         return _Sequences(steps.pack(values, np.nan, n_steps), steps, is_given)
@@ -395,11 +395,10 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             "order": "C",
             "ensure_all_finite": "allow-nan" if np.isnan(self.mask_value) else True,
         }
-        with naming("X"):
-            if reset or (self._columns_are_steps and not is_by_step):
-                checked = self._validated(matrix, reset=reset, **settings)
-            else:
-                checked = check_array(matrix, input_name="X", estimator=self, **settings)
+        if reset or (self._columns_are_steps and not is_by_step):
+            checked = self._validated(matrix, reset=reset, **settings)
+        else:
+            checked = check_array(matrix, input_name="X", estimator=self, **settings)
         n_features = checked.shape[1] if is_by_step else 1
         if reset:
             self._columns_are_steps, self._n_step_features = not is_by_step, n_features
@@ -432,7 +431,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         return self._read_sequences(X, reset=reset).X, y, *self._read_codes(y, labels)
 
     def _read_rows(self, X: Any, y: Any, **settings: Any) -> Rows:
-        by_step = _is_by_step(X, y)
+        with naming("X and y"):
+            by_step = _is_by_step(X, y)
         if self.architecture == "encoder_decoder" and not by_step:
             raise ValueError(
                 "y must have shape (n_samples, n_steps) with architecture='encoder_decoder', a "

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from skmask._validation import first_rows
 
@@ -219,6 +220,10 @@ def label_matrix(y: Any) -> tuple[np.ndarray, np.ndarray]:
     labels : ndarray of shape (n_samples, n_steps)
     is_given : ndarray of bool of shape (n_samples, n_steps)
     """
+    if sparse.issparse(y):
+        raise TypeError(
+            "y must be dense when it has labels by step; got a sparse matrix. Pass y.toarray()."
+        )
     sequences = as_sequences(y)
     found = [np.asarray(y)[:1]] if sequences is None else sequences
     n_axes = 2 if sequences is None else 1

@@ -310,3 +310,23 @@ def test_networks_are_stored_and_come_back(sequences, tmp_path, kind):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(X), model(X))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:scikeras")
+@pytest.mark.filterwarnings("ignore::FutureWarning:scikeras")
+def test_layers_work_inside_scikeras(rng):
+    from scikeras.wrappers import KerasClassifier
+
+    X = rng.normal(size=(60, T, 2)).astype(np.float32)
+    X[:30, 3:] = 0
+    y = (X[:, 0, 0] > 0).astype(int)
+
+    def made():
+        inputs = keras.Input((T, 2))
+        hidden = MaskedLSTM(4)(StepMasking(0)(inputs))
+        model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
+        model.compile("adam", "binary_crossentropy")
+        return model
+
+    clf = KerasClassifier(model=made, epochs=2, verbose=0, random_state=0).fit(X, y)
+    assert set(clf.predict(X)) <= {0, 1}

@@ -1,9 +1,14 @@
 """MaskedSequenceClassifier: what counts, what does not, and what it takes."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
@@ -355,9 +360,38 @@ def test_network_of_ones_own_is_handed_the_mask(data, fitted):
     np.testing.assert_allclose(model[y != "#"], clf.decision_function(X)[y != "#"], atol=1e-5)
 
 
+def test_network_of_ones_own_makes_sequences_of_another_length():
+    X, y = make_addition_sequences(60, 2, random_state=0)
+
+    def network(inputs, n_outputs, mask):
+        code = keras.layers.RepeatVector(3)(keras.layers.GRU(4)(inputs, mask=mask))
+        return keras.layers.Dense(n_outputs)(keras.layers.GRU(4, return_sequences=True)(code))
+
+    clf = make(network=network, architecture="encoder_decoder").fit(X, y)
+    assert clf.predict_proba(X).shape == (60, 3, 10)
+    same_weights(clf, clone(clf).fit(wider(X, np.nan), y))
+
+
 def test_model_is_the_users_and_takes_padding(data, fitted, real):
     found = fitted.model_(np.float32(wider(data[0], np.nan))).numpy()[:, :T]
     np.testing.assert_allclose(found[real], fitted.decision_function(data[0])[real], atol=1e-6)
+
+
+def test_epochs_are_compiled_once(tmp_path):
+    # XLA takes what an index outside of a loop depends on for a constant, unless it is gathered:
+    # it then compiles anew in every epoch. It leaves a file for each compilation.
+    code = """
+from skmask import MaskedSequenceClassifier
+from skmask.datasets import make_padded_sequences
+X, y = make_padded_sequences(600, 8, 3, random_state=0)
+clf = MaskedSequenceClassifier(4, "gru", padding_label="#", bidirectional=True)
+for n_rows in (600, 600, 590):
+    clf.partial_fit(X[:n_rows], y[:n_rows], classes=list("abc"))
+"""
+    environment = {**os.environ, "XLA_FLAGS": f"--xla_dump_to={tmp_path}"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
+    modules = {path.name.split(".")[0] for path in tmp_path.glob("*train_epochs*")}
+    assert len(modules) == 1
 
 
 # In scikit-learn's tools.
@@ -534,6 +568,26 @@ def test_bad_metadata(data, sample_weight, allowed, message):
     clf = make()
     with pytest.raises(ValueError, match=message):
         clf.fit(*data, sample_weight, allowed=allowed)
+    assert set(vars(clf)) == set(clf.get_params(deep=False))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda X, y: ([X[0], 3], y), r"X"),
+        (lambda X, y: ([["a", "b"], ["c"]], y[:2]), r"could not convert string"),
+        (lambda X, y: (sparse.csr_array(np.ones((N, T))), y), r"[Ss]parse"),
+        (lambda X, y: (X, sparse.csr_array(np.ones((N, T)))), r"y must be dense"),
+        (lambda X, y: (X, None), r"y should be a 1d array"),
+        (lambda X, y: (None, y), r"X"),
+        (lambda X, y: ([], y), r"X"),
+        (lambda X, y: (X, [*y[:5], 3, *y[6:]]), r"y"),
+    ],
+)
+def test_things_that_are_no_sequences(data, spoil, message):
+    clf = make()
+    with pytest.raises((ValueError, TypeError), match=message):
+        clf.fit(*spoil(*data))
     assert set(vars(clf)) == set(clf.get_params(deep=False))
 
 

@@ -55,7 +55,7 @@ class Predictor:
         make = _kept_forward if network.is_shareable else _make_forward
         self._forward = make(network)
         self._weights = [tf.constant(weight) for weight in weights]
-        self._width = max(max(shape, default=1) for shape in [(1,), *network.weight_shapes])
+        self._width = max((shape[-1] for shape in network.weight_shapes if shape), default=1)
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
         """Return logits for float32 rows.
