@@ -534,8 +534,9 @@ def checked_network(
     made = custom_network(network, input_shape, n_outputs)
     if made.output_shape != output_shape:
         raise ValueError(
-            f"network must return logits of shape {output_shape}, for n_outputs={n_outputs}; got "
-            f"{made.output_shape}. End it with keras.layers.Dense(n_outputs), without softmax."
+            f"network must return logits of shape {output_shape}; got "
+            f"{made.output_shape}. End it with keras.layers.Dense(n_outputs), where n_outputs is "
+            f"{n_outputs} here, without softmax."
         )
     return made
 

@@ -152,6 +152,15 @@ def _both_ways(inputs, units, cell, bidirectional, **settings):
     forward = CELLS[cell](units, **settings)(inputs)
     if not bidirectional:
         return forward
-    return keras.layers.Concatenate()(
-        [forward, CELLS[cell](units, reverse=True, **settings)(inputs)]
-    )
+    return _BothWays()([forward, CELLS[cell](units, reverse=True, **settings)(inputs)])
+
+
+@keras.saving.register_keras_serializable(package="skmask")
+class _BothWays(keras.layers.Concatenate):
+    """Concatenate states of the same steps, which keep their mask.
+
+    Keras 3.10 cannot make that of `Concatenate` where the number of steps is open.
+    """
+
+    def compute_mask(self, inputs, mask=None):
+        return None if mask is None else mask[0]
