@@ -28,7 +28,7 @@ def scan(cell, inputs, kernel, bias, mask, *, reverse=False, training=False):
     reverse : bool, default=False
         Go from the last step to the first.
     training : bool, default=False
-        Keep what a gradient of our own takes, that of `kernel` over all steps at once.
+        Take a gradient of our own, that of `kernel` over all steps at once.
 
     Returns
     -------

@@ -443,14 +443,15 @@ class _MaskedRecurrent(keras.layers.Layer):
 
     def call(self, inputs, mask=None, training=False):
         bias, recurrent_bias = self._biases()
-        if self.n_steps is not None:  # the same at each step
-            share = ops.expand_dims(ops.matmul(inputs, self.kernel) + bias, 0)
-            share, mask = ops.repeat(share, self.n_steps, axis=0), None
-        else:
+        if self.n_steps is None:
             if mask is not None:  # NaN in padding is nobody's concern
                 real = ops.expand_dims(ops.cast(mask, "bool"), -1)
                 inputs = ops.where(real, inputs, ops.zeros_like(inputs))
-            share = ops.transpose(ops.matmul(inputs, self.kernel) + bias, (1, 0, 2))
+            # Turned before the product, which is wider.
+            share = ops.matmul(ops.transpose(inputs, (1, 0, 2)), self.kernel) + bias
+        else:  # the same at each step
+            share, mask = ops.expand_dims(ops.matmul(inputs, self.kernel) + bias, 0), None
+            share = ops.repeat(share, self.n_steps, axis=0)
         if mask is None:
             mask = ops.ones_like(share[..., 0])
         else:
