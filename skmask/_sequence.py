@@ -157,6 +157,10 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     must be the same in prediction; for sequences of another length pass
     (n_samples, n_steps, 1) or a list.
 
+    scikit-learn's :func:`~sklearn.model_selection.cross_val_predict` takes labels by step for
+    several outputs: with another method than "predict" it numbers them column by column, and so
+    confuses them. Predict the probabilities of each fold by hand.
+
     References
     ----------
     .. [1] S. Hochreiter and J. Schmidhuber, "Long short-term memory", Neural Computation 9(8),

@@ -44,18 +44,17 @@ class Steps:
     def _in_front(self, n_steps: int) -> np.ndarray:
         return np.arange(n_steps) < self.lengths[:, np.newaxis]
 
-    def pack(self, values: np.ndarray, fill: Any, n_steps: int | None = None) -> np.ndarray:
+    def pack(self, values: np.ndarray, fill: Any, n_steps: int) -> np.ndarray:
         """Return values with those of real steps in front, (n, n_steps, ...).
 
         Parameters
         ----------
         values : ndarray of shape (n, n_steps, ...)
-        fill : number
+        fill : number, or ndarray of shape (n, 1)
             What stands behind them.
-        n_steps : int, default=None
-            None: those of the longest sequence.
+        n_steps : int
+            As many as the longest sequence has, or more.
         """
-        n_steps = max(int(self.lengths.max()), 1) if n_steps is None else n_steps
         packed = np.full((len(values), n_steps, *values.shape[2:]), fill, values.dtype)
         packed[self._in_front(n_steps)] = values[self.is_real]
         return packed
@@ -89,16 +88,12 @@ def shape_of(values: Any) -> tuple[int, ...]:
     return values.shape if hasattr(values, "shape") else np.asarray(values).shape
 
 
-def padded(
-    sequences: Sequence[np.ndarray], n_steps: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def padded(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return sequences in one array with zeros behind, and where something was given.
 
     Parameters
     ----------
     sequences : sequence of ndarray of shape (n_steps_i, ...)
-    n_steps : int, default=None
-        Of the array. None: of the longest sequence.
 
     Returns
     -------
@@ -106,7 +101,7 @@ def padded(
     is_given : ndarray of bool of shape (n, n_steps)
     """
     lengths = np.array([len(sequence) for sequence in sequences])
-    is_given = np.arange(lengths.max() if n_steps is None else n_steps) < lengths[:, np.newaxis]
+    is_given = np.arange(lengths.max()) < lengths[:, np.newaxis]
     entries = np.concatenate(sequences)
     values = np.zeros((*is_given.shape, *entries.shape[1:]), entries.dtype)
     values[is_given] = entries

@@ -1,7 +1,6 @@
 """Which steps are real, and sequences in one array."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -43,9 +42,3 @@ def test_padded_keeps_strings():
     values, is_given = padded([np.array(["aa"]), np.array(["b", "c"])])
     assert values.tolist() == [["aa", ""], ["b", "c"]]
     assert is_given.tolist() == [[True, False], [True, True]]
-
-
-@pytest.mark.parametrize("n_steps", [2, 5])
-def test_padded_to_a_length(n_steps):
-    values, is_given = padded([np.array([1]), np.array([2, 3])], n_steps)
-    assert values.shape == is_given.shape == (2, n_steps)
