@@ -220,19 +220,18 @@ def label_matrix(y: Any) -> tuple[np.ndarray, np.ndarray]:
             "y must be dense when it has labels by step; got a sparse matrix. Pass y.toarray()."
         )
     sequences = as_sequences(y)
-    found = [np.asarray(y)[:1]] if sequences is None else sequences
+    found = [np.asarray(y)] if sequences is None else sequences
     n_axes = 2 if sequences is None else 1
     wrong = np.flatnonzero([labels.ndim != n_axes for labels in found])
     if wrong.size:
         raise ValueError(
             "y must have shape (n_samples, n_steps), or be a list of arrays of shape (n_steps,), "
-            f"one label for each step; got shape {found[wrong[0]].shape} in "
-            f"{first_rows(wrong)}. Give class labels, not one-hot rows."
+            f"one label for each step; got shape {found[wrong[0]].shape}. Give class labels, not "
+            "one-hot rows."
         )
-    if sequences is not None:
-        return padded(sequences)
-    labels = np.asarray(y)
-    return labels, np.ones(labels.shape, dtype=bool)
+    if sequences is None:
+        return found[0], np.ones(found[0].shape, dtype=bool)
+    return padded(sequences)
 
 
 def check_labels_fit(
