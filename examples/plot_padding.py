@@ -27,34 +27,29 @@ codes = np.searchsorted(labels, y_train)
 curves = {}
 
 
-def keras_model(loss):
-    """Return a model with zeros for padding, and one more class for it."""
+def keras_curves(loss):
+    """Return accuracies by epoch with padding counted, as one more class, and without."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input(X.shape[1:])
     hidden = keras.layers.LSTM(32, return_sequences=True)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(len(labels))(hidden))
     model.compile(keras.optimizers.Adam(3e-3), loss)
-    return model
+    counted, real = [], []
+    for _ in range(EPOCHS):
+        model.fit(np.nan_to_num(X_train), codes, batch_size=32, verbose=0)
+        predicted = labels[model.predict(np.nan_to_num(X_test), verbose=0).argmax(axis=2)]
+        counted.append((predicted == y_test).mean())
+        real.append((predicted == y_test)[y_test != "#"].mean())
+    return counted, real
 
 
 # As it is often done: padding counts like any label, in the loss and in the accuracy.
-model = keras_model(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-counted, real = [], []
-for _ in range(EPOCHS):
-    model.fit(np.nan_to_num(X_train), codes, batch_size=32, verbose=0)
-    predicted = labels[model.predict(np.nan_to_num(X_test), verbose=0).argmax(axis=2)]
-    counted.append((predicted == y_test).mean())
-    real.append((predicted == y_test)[y_test != "#"].mean())
+counted, real = keras_curves(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 curves["padding counted"] = counted
 curves["the same model, real steps only"] = real
 
 # The same network with a loss that leaves padding out: here its class number is 0.
-model = keras_model(MaskedCrossentropy(padding_label=0, from_logits=True))
-real = []
-for _ in range(EPOCHS):
-    model.fit(np.nan_to_num(X_train), codes, batch_size=32, verbose=0)
-    predicted = labels[model.predict(np.nan_to_num(X_test), verbose=0).argmax(axis=2)]
-    real.append((predicted == y_test)[y_test != "#"].mean())
+_, real = keras_curves(MaskedCrossentropy(padding_label=0, from_logits=True))
 curves["with MaskedCrossentropy, real steps only"] = real
 
 # The estimator does that by itself, on letters as they are.

@@ -294,9 +294,10 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             self._check_goes_on(rows)
         architecture = self._settings(rows), tuple(rows.X.shape[1:]), rows.n_outputs
         network = self._make_network(*architecture)
-        start = State(network.starting_weights(seed, rows.weights), None, seed)
         if goes_on:
             start = self._state_to_go_on_from(network, slots_go_on=tasks is None)
+        else:
+            start = State(network.starting_weights(seed, rows.weights), None, seed)
         held_out = None
         if holds_out:
             rows, held_out = self._hold_out(rows, seed)

@@ -15,14 +15,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmask._base import Rows, checked_network, layer_sizes
 from skmask._docs import documented
-from skmask._softmax import SoftmaxClassifier, split_off_allowed
+from skmask._softmax import SoftmaxClassifier, class_attributes, split_off_allowed
 from skmask._steps import (
     Steps,
     as_sequences,
     check_labels_fit,
     check_real_steps,
+    is_label,
     label_matrix,
     padded,
+    padding_mark,
     shape_of,
     step_matrix,
 )
@@ -492,12 +494,6 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             values[counts] = entries
             return steps.pack(values, fill, n_packed)
 
-        attributes = {
-            "classes_": classes,
-            "_labels": labels,
-            "_mask_columns": None,
-            "_is_restricted": mask is not None,
-        }
         return Rows(
             sequences.X,
             packed(codes, 0 if mask is None else mask.possible_class()),
@@ -505,7 +501,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             labels=classes,
             n_outputs=len(classes),
             columns={} if mask is None else {"allowed": mask.column(steps, n_packed)},
-            attributes=attributes,
+            attributes=class_attributes(labels, is_restricted=mask is not None),
         )
 
     def _is_padding_label(self, y: np.ndarray) -> np.ndarray:
@@ -517,13 +513,11 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
                 f"padding_label must be a label like those of y, of type {y.dtype}; got {label!r}. "
                 "Give the label that marks padding."
             )
-        return np.isnan(y) if label != label else y == label
+        return is_label(y, label)
 
     def _check_padding_label(self, classes: np.ndarray, *, by_step: bool) -> Any:
         """Return what stands for padding in predictions: no class, if steps have labels."""
-        label = self.padding_label
-        if label is None:
-            label = "" if classes.dtype.kind in "OUS" else -1
+        label = padding_mark(self.padding_label, classes.dtype)
         if by_step and label in classes.tolist():
             raise ValueError(
                 "padding_label must be no class, to stand at padding in predictions; got "

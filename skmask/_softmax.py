@@ -23,7 +23,7 @@ from skmask._validation import (
 )
 from skmask.engine import log_softmax, softmax
 
-__all__ = ["SoftmaxClassifier", "split_off_allowed"]
+__all__ = ["SoftmaxClassifier", "class_attributes", "split_off_allowed"]
 
 
 class SoftmaxClassifier(BaseKerasClassifier):
@@ -190,12 +190,6 @@ class SoftmaxClassifier(BaseKerasClassifier):
         X, mask = split_off_allowed(X, allowed, columns, labels)
         if mask is not None:
             check_labels_allowed(codes, mask, y)
-        attributes = {
-            "classes_": classes,
-            "_labels": labels,
-            "_mask_columns": columns,
-            "_is_restricted": mask is not None,
-        }
         by_row, for_all = _as_inputs("allowed", mask, len(codes))
         return Rows(
             X,
@@ -206,7 +200,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
             strata=codes,
             columns=by_row,
             constants=for_all,
-            attributes=attributes,
+            attributes=class_attributes(labels, is_restricted=mask is not None, columns=columns),
         )
 
     def _check_goes_on(self, rows: Rows) -> None:
@@ -259,6 +253,18 @@ class SoftmaxClassifier(BaseKerasClassifier):
             return logits if finish is None else finish(logits)
 
         return self._predictor()(X, finish_rows)
+
+
+def class_attributes(
+    labels: np.ndarray, *, is_restricted: bool, columns: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Return what a fit sets of its classes, and of its mask, which may be `columns` of X."""
+    return {
+        "classes_": np.sort(labels),
+        "_labels": labels,
+        "_mask_columns": columns,
+        "_is_restricted": is_restricted,
+    }
 
 
 def _as_inputs(

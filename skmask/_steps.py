@@ -15,8 +15,10 @@ __all__ = [
     "as_sequences",
     "check_labels_fit",
     "check_real_steps",
+    "is_label",
     "label_matrix",
     "padded",
+    "padding_mark",
     "shape_of",
     "step_matrix",
 ]
@@ -201,6 +203,18 @@ def check_real_steps(
             f"{first_rows(empty)}. Leave these rows out, or change mask_value={mask_value}."
         )
     return steps
+
+
+def padding_mark(padding_label: Any, dtype: np.dtype) -> Any:
+    """Return the label that stands at padding: -1, or "" among strings, where none was given."""
+    if padding_label is None:
+        return "" if dtype.kind in "OUS" else -1
+    return padding_label
+
+
+def is_label(labels: np.ndarray, label: Any) -> np.ndarray:
+    """Return where a label stands, which may be NaN."""
+    return np.isnan(labels) if label != label else labels == label
 
 
 def label_matrix(y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from skmask._steps import as_sequences, label_matrix, shape_of
+from skmask._steps import as_sequences, is_label, label_matrix, padding_mark, shape_of
 from skmask._targets import check_classes, encode_labels
 from skmask._validation import (
     check_cost_matrix,
@@ -182,11 +182,8 @@ def _hits(y_true: Any, y_pred: Any, padding_label: Any) -> tuple[np.ndarray, np.
         )
     n_steps = true.shape[1]
     predicted = predicted[:, :n_steps]
-    if padding_label is None:
-        padding_label = "" if true.dtype.kind in "OUS" else -1
-    is_nan = padding_label != padding_label
-    for labels in (true, predicted):
-        counts = counts & ~(np.isnan(labels) if is_nan else labels == padding_label)
+    padding_label = padding_mark(padding_label, true.dtype)
+    counts = counts & ~is_label(true, padding_label) & ~is_label(predicted, padding_label)
     if not counts.any():
         raise ValueError(
             "y_true must have a step that is not padding; got none. Check "

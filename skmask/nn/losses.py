@@ -127,11 +127,10 @@ def _costs_of_rows(y_true, logits, cost_matrix, costs):
 
 
 def class_numbers(y_true, logits):
-    """Return the class of each row, shape (n,), whatever kind the target is of."""
+    """Return the class of each row, or step, of the logits, whatever kind the target is of."""
     y_true = ops.convert_to_tensor(y_true)
-    if _is_by_number(y_true, logits):
-        return ops.cast(ops.reshape(y_true, (-1,)), "int32")
-    return ops.argmax(y_true, axis=-1)
+    label = y_true if _is_by_number(y_true, logits) else ops.argmax(y_true, axis=-1)
+    return ops.cast(ops.reshape(label, ops.shape(logits)[:-1]), "int32")
 
 
 def _is_by_number(y_true, logits):
@@ -266,16 +265,9 @@ def valid_steps(y_true, logits, mask=None, padding_label=None):
     if mask is not None:
         valid = ops.logical_and(valid, ops.cast(mask, "bool"))
     if padding_label is not None:
-        label = step_labels(y_true, logits)
+        label = class_numbers(y_true, logits)
         valid = ops.logical_and(valid, label != ops.cast(padding_label, label.dtype))
     return valid
-
-
-def step_labels(y_true, logits):
-    """Return the class number of each step, (n, n_steps), whatever kind the target is of."""
-    y_true = ops.convert_to_tensor(y_true)
-    label = y_true if _is_by_number(y_true, logits) else ops.argmax(y_true, axis=-1)
-    return ops.reshape(label, ops.shape(logits)[:-1])
 
 
 def _log_one_minus(logits):

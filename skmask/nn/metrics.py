@@ -10,7 +10,6 @@ from skmask.nn.losses import (
     class_numbers,
     cost_of_prediction,
     known,
-    step_labels,
     valid_steps,
 )
 
@@ -82,7 +81,7 @@ def masked_accuracy(y_true, logits, mask=None, padding_label=None, allowed=None)
     if allowed is not None:
         logits = restrict_logits(logits, allowed)
     predicted = ops.argmax(logits, axis=-1)
-    is_right = ops.cast(step_labels(y_true, logits), predicted.dtype) == predicted
+    is_right = class_numbers(y_true, logits) == predicted
     return ops.cast(is_right, valid.dtype) * valid, valid
 
 
