@@ -352,8 +352,9 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         Returns
         -------
         ndarray of float32 of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
-            Logits, -inf where a class is not allowed and NaN at padding. For two classes that of
-            the second less that of the first, without the last axis.
+            Logits, NaN at padding. A class that is not allowed has 100 less than the lowest
+            logit of the allowed classes of its step. For two classes, the value of the second
+            minus that of the first, without the last axis.
         """
         return super().decision_function(X, allowed=allowed)
 

@@ -25,6 +25,29 @@ from skmask.engine import log_softmax, softmax
 
 __all__ = ["SoftmaxClassifier", "class_attributes", "split_off_allowed"]
 
+# How far below the lowest logit of the allowed classes the decision value of another class is.
+_BELOW_ALLOWED = 100.0
+
+
+def _decision_values(logits: np.ndarray) -> np.ndarray:
+    """Return logits, and for classes that are not allowed 100 less than the lowest of the others.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (..., n_classes)
+        -inf where a class is not allowed; each row has a class that is.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Finite, so that rankings and calibrators can take it.
+    """
+    is_allowed = logits > -np.inf
+    lowest = np.where(is_allowed, logits, np.inf).min(axis=-1, keepdims=True)
+    # Logits so large that 100 less rounds to the same number still get one below.
+    below = np.minimum(lowest - _BELOW_ALLOWED, np.nextafter(lowest, -np.inf))
+    return np.where(is_allowed, logits, below)
+
 
 class SoftmaxClassifier(BaseKerasClassifier):
     """What the classifiers share whose rows have one class each, of those allowed."""
@@ -140,10 +163,11 @@ class SoftmaxClassifier(BaseKerasClassifier):
         Returns
         -------
         ndarray of float32 of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Logits, -inf where a class is not allowed. For two classes that of the second less
-            that of the first.
+            Logits. A class that is not allowed has 100 less than the lowest logit of the
+            allowed classes of its row. For two classes, the value of the second minus that of
+            the first.
         """
-        scores = self._scores(X, allowed)
+        scores = self._scores(X, allowed, _decision_values)
         return scores[..., 1] - scores[..., 0] if scores.shape[-1] == 2 else scores
 
     @documented

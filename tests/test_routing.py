@@ -71,7 +71,7 @@ def test_pipeline(rows, clf):
     pipe = make_pipeline(StandardScaler(), clf).fit(X, y, allowed=allowed)
     assert are_allowed(pipe.predict(X, allowed=allowed), allowed)
     assert (pipe.predict_proba(X, allowed=allowed)[~allowed] == 0).all()
-    assert (pipe.decision_function(X, allowed=allowed)[~allowed] == -np.inf).all()
+    assert np.isfinite(pipe.decision_function(X, allowed=allowed)).all()
     pipe.score(X, y, allowed=allowed)
     with pytest.raises(ValueError, match=NO_MASK):
         pipe.predict(X)
@@ -182,25 +182,14 @@ def test_cross_val_predict(rows, both, clf, by_columns):
     assert are_allowed(cross_val_predict(by_columns, both, y, cv=3), allowed)
 
 
-class WithoutDecisionFunction(RestrictedClassClassifier):
-    """For tools that prefer a decision function and cannot take -inf."""
-
-    decision_function = None
-
-
-def test_calibrated_classifier_cv(rows, both, clf, by_columns):
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+def test_calibrated_classifier_cv(rows, both, clf, by_columns, method):
     X, y, allowed = rows
+    calibrated = CalibratedClassifierCV(clf, method=method, cv=3)
     with pytest.raises(ValueError, match=NO_MASK):
-        CalibratedClassifierCV(clf, cv=3).fit(X, y, allowed=allowed)
-    # It takes decision_function where there is one, and no method of it can take -inf.
-    with pytest.warns(RuntimeWarning, match="invalid value encountered"):
-        CalibratedClassifierCV(by_columns, cv=3).fit(both, y)
-    for method in ("isotonic", "temperature"):
-        with pytest.raises(ValueError, match=r"[Ii]nput .*contains infinity"):
-            CalibratedClassifierCV(by_columns, method=method, cv=3).fit(both, y)
-    plain = WithoutDecisionFunction(**by_columns.get_params())
-    calibrated = CalibratedClassifierCV(plain, method="temperature", cv=3).fit(both, y)
-    assert calibrated.predict_proba(both)[~allowed].max() < 0.05  # no longer exactly 0
+        calibrated.fit(X, y, allowed=allowed)
+    calibrated = CalibratedClassifierCV(by_columns, method=method, cv=3).fit(both, y)
+    assert calibrated.predict_proba(both)[~allowed].max() < 0.1  # no longer exactly 0
     assert are_allowed(calibrated.predict(both), allowed)
 
 
