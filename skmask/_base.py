@@ -25,6 +25,7 @@ from skmask._validation import (
     StrOptions,
     naming,
     quote,
+    validate_parameter_constraints,
 )
 from skmask.engine import (
     OPTIMIZERS,
@@ -223,6 +224,12 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             return validate_data(
                 self, X, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
             )
+
+    def _check_read_now(self, *names: str) -> None:
+        """Check parameters that are read at prediction, as a fit checks them."""
+        constraints = {name: self._parameter_constraints[name] for name in names}
+        values = {name: getattr(self, name) for name in names}
+        validate_parameter_constraints(constraints, values, caller_name=type(self).__name__)
 
     def _announced_labels(self, classes: Any, *, are_needed: bool) -> Any:
         """Return all labels that were announced to partial_fit, the same in every call."""

@@ -107,6 +107,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         What is minimised, see Notes. "weighted_crossentropy" takes no negative costs.
     decision : {"min_expected_cost", "argmax"}, default="min_expected_cost"
         Whether `predict` takes the class of the lowest expected cost or the most probable one.
+        Read and checked at prediction: it can be changed after `fit`.
         With "weighted_crossentropy" the probabilities lean to what is dear to miss already:
         there "argmax" is the decision, or the costs count twice.
 
@@ -279,6 +280,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         ValueError
             If the decision needs `costs` and they were not given.
         """
+        self._check_read_now("decision")
         scores = self._scores(X, allowed)
         if costs is not None:
             costs = check_costs(costs, n_samples=len(scores), classes=self._labels, ndims=(3,))

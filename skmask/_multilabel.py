@@ -134,11 +134,13 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         each label what has the largest F1 on `validation_fraction` of the rows, which are held
         out of training; 0.5 for a label without a positive there.
     min_labels : int, default=0
-        How many labels a row gets at least; the most probable ones are added.
+        How many labels a row gets at least; the most probable ones are added. Read and checked
+        at prediction: it can be changed after `fit`.
     calibrated : bool, default=False
         Take log `pos_weight` off the logits for `predict_proba` and `predict_log_proba`, so that
         they are the probabilities of the unweighted problem, while `predict` favours recall as
-        before. With "weighted_bce" only.
+        before. With "weighted_bce" only. Read and checked at prediction: it can be changed
+        after `fit`.
 
     Attributes
     ----------
@@ -313,6 +315,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             0 or 1 for each label; after a fit to one class per row, classes.
         """
         logits = self._logits(X)
+        self._check_read_now("min_labels")
+        _check_min_labels(self.min_labels, self.label_names_)
         above = logits - self._cutoffs()
         if self._is_one_vs_rest:
             best = above.argmax(axis=1) if above.shape[1] > 1 else np.where(above[:, 0] > 0, -1, 0)
@@ -423,11 +427,6 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     def _read_rows(
         self, X: Any, y: Any, *, labels: Any, reset: bool, sample_weight: Any = None, **_: Any
     ) -> Rows:
-        if self.calibrated and self.loss != "weighted_bce":
-            raise ValueError(
-                "calibrated must be False unless loss='weighted_bce', whose odds are known; got "
-                f"True with loss={self.loss!r}. Use sklearn.calibration, or the other loss."
-            )
         if _has_columns(y):
             rows = self._read_label_matrix(X, y, sample_weight, labels, reset=reset)
         else:
@@ -481,15 +480,13 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     def _with_weights_and_thresholds(self, rows: Rows, *, reset: bool) -> Rows:
         names = rows.attributes["label_names_"]
-        if self.min_labels > len(names):
-            raise ValueError(
-                f"min_labels must not be above the number of labels, {len(names)}; got "
-                f"{self.min_labels}. Ask for fewer."
-            )
+        _check_min_labels(self.min_labels, names)
         weight = _by_entry(rows.weight)
         sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
         sums = sums if reset else sums + self._weight_seen
         pos_weight = self._pos_weight_for(names, *sums)
+        if self.calibrated:
+            _check_can_be_calibrated(self.loss, pos_weight, names)
         if reset and not sums[1].all():
             warnings.warn(
                 f"y has no positive for the labels {quote(names[sums[1] == 0])}: they cannot be "
@@ -507,6 +504,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 **rows.attributes,
                 "pos_weight_": pos_weight,
                 "thresholds_": thresholds,
+                "_loss_of_fit": self.loss,
                 "_weight_seen": sums,
             },
         )
@@ -519,13 +517,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         if isinstance(self.pos_weight, str):
             has_both = (negatives > 0) & (positives > 0)
             return np.where(has_both, negatives, 1) / np.where(has_both, positives, 1)
-        weights = check_by_label(self.pos_weight, names, "pos_weight")
-        if self.calibrated and not weights.all():
-            raise ValueError(
-                "pos_weight must be above 0 where calibrated=True takes its logarithm; got 0 for "
-                f"{quote(names[weights == 0])}. Raise it, or set calibrated=False."
-            )
-        return weights
+        return check_by_label(self.pos_weight, names, "pos_weight")
 
     def _check_goes_on(self, rows: Rows) -> None:
         super()._check_goes_on(rows)
@@ -570,13 +562,39 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         return logit(self.thresholds_)
 
     def _calibrated(self, logits: np.ndarray) -> np.ndarray:
-        return logits - np.log(self.pos_weight_) if self.calibrated else logits
+        self._check_read_now("calibrated")
+        if not self.calibrated:
+            return logits
+        _check_can_be_calibrated(self._loss_of_fit, self.pos_weight_, self.label_names_)
+        return logits - np.log(self.pos_weight_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
+
+
+def _check_min_labels(min_labels: int, names: np.ndarray) -> None:
+    if min_labels > len(names):
+        raise ValueError(
+            f"min_labels must not be above the number of labels, {len(names)}; got {min_labels}. "
+            "Ask for fewer."
+        )
+
+
+def _check_can_be_calibrated(loss: str, pos_weight: np.ndarray, names: np.ndarray) -> None:
+    """Raise where the odds of the unweighted problem do not follow from the logits."""
+    if loss != "weighted_bce":
+        raise ValueError(
+            "calibrated must be False unless loss='weighted_bce', whose odds are known; got "
+            f"True with loss={loss!r}. Use sklearn.calibration, or fit with the other loss."
+        )
+    if not pos_weight.all():
+        raise ValueError(
+            "pos_weight must be above 0 where calibrated=True takes its logarithm; got 0 for "
+            f"{quote(names[pos_weight == 0])}. Raise it, or set calibrated=False."
+        )
 
 
 def _has_columns(y: Any) -> bool:

@@ -106,7 +106,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         there are in a row of `y`.
     mask_value : float, default=nan
         A step is padding when all its features are this value. With NaN no real value can be
-        taken for padding.
+        taken for padding. Predictions use that of the fit.
     padding_label : int or str, default=None
         The label in `y` that marks padding; it is no class, and steps that have it are left out.
         Needed where X does not tell, as with "encoder_decoder". None: no label does.
@@ -383,24 +383,30 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         )
 
     _columns_are_steps: bool
+    _mask_value: float
     _n_step_features: int
     _outputs: "_Outputs"
 
     # Reading sequences.
 
-    def _read_sequences(self, X: Any, *, reset: bool, may_be_empty: bool = False) -> _Sequences:
+    def _read_sequences(
+        self, X: Any, *, mask_value: float, reset: bool, may_be_empty: bool = False
+    ) -> _Sequences:
+        check = partial(self._check_matrix, may_be_nan=np.isnan(mask_value), reset=reset)
         with naming("X"):
-            values, is_given = step_matrix(X, partial(self._check_matrix, reset=reset))
-        steps = check_real_steps(values, is_given, self.mask_value, may_be_empty=may_be_empty)
+            values, is_given = step_matrix(X, check)
+        steps = check_real_steps(values, is_given, mask_value, may_be_empty=may_be_empty)
         n_steps = -(-max(steps.lengths.max(), 1) // _STEPS_MULTIPLE) * _STEPS_MULTIPLE
         return _Sequences(steps.pack(values, np.nan, n_steps), steps, is_given)
 
-    def _check_matrix(self, matrix: Any, is_by_step: bool, *, reset: bool) -> np.ndarray:
+    def _check_matrix(
+        self, matrix: Any, is_by_step: bool, *, may_be_nan: bool, reset: bool
+    ) -> np.ndarray:
         """Return all steps, or a row of X for each sequence of single features, as float32."""
         settings = {
             "dtype": np.float32,
             "order": "C",
-            "ensure_all_finite": "allow-nan" if np.isnan(self.mask_value) else True,
+            "ensure_all_finite": "allow-nan" if may_be_nan else True,
         }
         if reset or (self._columns_are_steps and not is_by_step):
             checked = self._validated(matrix, reset=reset, **settings)
@@ -435,7 +441,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         with naming("y"):
             y = column_or_1d(y, warn=True)
             assert_all_finite(y, input_name="y")
-        return self._read_sequences(X, reset=reset).X, y, *self._read_codes(y, labels)
+        sequences = self._read_sequences(X, mask_value=self.mask_value, reset=reset)
+        return sequences.X, y, *self._read_codes(y, labels)
 
     def _read_rows(self, X: Any, y: Any, **settings: Any) -> Rows:
         with naming("X and y"):
@@ -451,6 +458,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         attributes = {
             "padding_label_": self._check_padding_label(rows.labels, by_step=by_step),
             "_outputs": _Outputs(by_step, n_steps_out),
+            "_mask_value": float(self.mask_value),
         }
         # A network of one's own takes all steps there are, whatever is in a batch.
         saves_work = self.group_by_length and self.network is None
@@ -468,7 +476,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         allowed: Any = None,
     ) -> Rows:
         """Read one label per step."""
-        sequences = self._read_sequences(X, reset=reset)
+        sequences = self._read_sequences(X, mask_value=self.mask_value, reset=reset)
         y, has_label = label_matrix(y)
         with naming("X and y"):
             check_consistent_length(sequences.X, y)
@@ -577,7 +585,9 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         check_is_fitted(self)
         by_step, n_steps_out = self._outputs.by_step, self._outputs.n_steps
         may_be_empty = by_step and n_steps_out is None
-        sequences = self._read_sequences(X, reset=False, may_be_empty=may_be_empty)
+        sequences = self._read_sequences(
+            X, mask_value=self._mask_value, reset=False, may_be_empty=may_be_empty
+        )
         self._check_mask_is_given(allowed)
         if not by_step:
             X, mask = split_off_allowed(sequences.X, allowed, None, self._labels)

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
+    validate_parameter_constraints,
 )
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
@@ -42,6 +43,7 @@ __all__ = [
     "first_rows",
     "naming",
     "quote",
+    "validate_parameter_constraints",
 ]
 
 Allowed: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs

@@ -75,6 +75,13 @@ def test_argmax_ignores_the_costs_in_the_decision(costly, fitted):
     np.testing.assert_array_equal(clf.predict(X), fitted.predict_proba(X).argmax(axis=1))
 
 
+def test_decision_is_checked_when_it_is_read(costly, fitted):
+    changed = pickle.loads(pickle.dumps(fitted)).set_params(decision="cheapest")
+    for method, arguments in ((changed.predict, costly[:1]), (changed.score, costly[:2])):
+        with pytest.raises(ValueError, match="'decision' parameter of CostSensitiveClassifier"):
+            method(*arguments)
+
+
 def test_costs_lower_the_cost(costly):
     X, y, cost_matrix = make_cost_sensitive_classification(600, 5, class_sep=1.5, random_state=1)
     plain = make(epochs=20).fit(X[:300], y[:300])

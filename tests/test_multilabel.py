@@ -129,6 +129,43 @@ def test_calibration_changes_probabilities_and_no_prediction(labelled, fitted):
     np.testing.assert_allclose(calibrated.predict_log_proba(X), np.log(expected), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("at_fit", "after", "message"),
+    [
+        ({}, {"calibrated": "yes"}, "'calibrated' parameter of WeightedMultilabelClassifier must"),
+        ({}, {"min_labels": -1}, "'min_labels' parameter of WeightedMultilabelClassifier must"),
+        ({}, {"min_labels": 1.5}, "'min_labels' parameter of WeightedMultilabelClassifier must"),
+        ({}, {"min_labels": 5}, "min_labels must not be above the number of labels, 4; got 5"),
+        ({"loss": "focal"}, {"calibrated": True}, "got True with loss='focal'"),
+        ({"pos_weight": 0.0}, {"calibrated": True}, "pos_weight must be above 0 where calibrated"),
+    ],
+)
+@never_predicted
+def test_parameter_that_is_read_at_prediction_is_checked_there(labelled, at_fit, after, message):
+    X, Y = labelled
+    clf = make(**at_fit, epochs=1).fit(X, Y).set_params(**after)
+    if "min_labels" in after:
+        with pytest.raises(ValueError, match=message):
+            clf.predict(X)
+        return
+    for method in (clf.predict_proba, clf.predict_log_proba):
+        with pytest.raises(ValueError, match=message):
+            method(X)
+
+
+def test_calibration_goes_by_the_loss_of_the_fit(labelled, fitted):
+    X = labelled[0]
+    expected = pickle.loads(pickle.dumps(fitted)).set_params(calibrated=True).predict_proba(X)
+    changed = pickle.loads(pickle.dumps(fitted)).set_params(calibrated=True, loss="focal")
+    np.testing.assert_array_equal(changed.predict_proba(X), expected)
+
+
+def test_min_labels_can_be_changed_after_the_fit(labelled, fitted):
+    X, Y = labelled
+    changed = pickle.loads(pickle.dumps(fitted)).set_params(min_labels=2)
+    np.testing.assert_array_equal(changed.predict(X), make(min_labels=2).fit(X, Y).predict(X))
+
+
 # The loss.
 
 

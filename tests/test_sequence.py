@@ -1,6 +1,7 @@
 """MaskedSequenceClassifier: what counts, what does not, and what it takes."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -134,6 +135,23 @@ def test_steps_of_zeros_are_real_unless_they_mark_padding(data, real):
     by_zero = make(mask_value=0.0).fit(X, y)
     np.testing.assert_array_equal(by_zero.predict(X) != "#", real)
     same_weights(by_zero, make().fit(*data))
+
+
+def test_mask_value_is_that_of_the_fit(data, fitted):
+    X = data[0]
+    expected = fitted.predict(X)
+    changed = pickle.loads(pickle.dumps(fitted)).set_params(mask_value=0.0)
+    np.testing.assert_array_equal(changed.predict(X), expected)
+    padded = np.concatenate([X, np.zeros((N, 1, F))], axis=1)  # real steps, as in the fit
+    assert (changed.predict(padded)[:, -1] != "#").all()
+    np.testing.assert_array_equal(changed.predict(padded), fitted.predict(padded))
+
+
+def test_mask_value_of_a_further_fit_is_the_new_one(data, real):
+    X, y = data
+    clf = make().fit(X, y).set_params(mask_value=0.0)
+    X = np.where(real[..., np.newaxis], X, 0)
+    np.testing.assert_array_equal(clf.fit(X, y).predict(X) != "#", real)
 
 
 def test_label_of_padding_leaves_real_steps_out(data, real):
