@@ -12,11 +12,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from skmask._hold_out import held_out_rows
 from skmask._targets import check_classes, encode_labels
 from skmask._validation import (
     HasMethods,
@@ -68,8 +68,8 @@ class Rows:
         All labels in the order of the outputs: the same while training goes on.
     n_outputs : int
         Of the network.
-    strata : ndarray of shape (n_samples,) or None
-        What a hold-out keeps in proportion.
+    strata : ndarray of int of shape (n_samples,)
+        What a hold-out keeps in proportion: numbers of `labels`, or below 0.
     columns, constants : dict of str to ndarray
         What else the loss takes: row by row, and the same for all rows.
     weights : dict of str to ndarray
@@ -85,7 +85,7 @@ class Rows:
     weight: np.ndarray
     labels: np.ndarray
     n_outputs: int
-    strata: np.ndarray | None = None
+    strata: np.ndarray
     columns: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class Rows:
             X=self.X[rows],
             target=self.target[rows],
             weight=self.weight[rows],
-            strata=None if self.strata is None else self.strata[rows],
+            strata=self.strata[rows],
             columns={name: column[rows] for name, column in self.columns.items()},
             lengths=None if self.lengths is None else self.lengths[rows],
         )
@@ -378,15 +378,21 @@ class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
             )
 
     def _hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
-        """Split off a stratified part."""
-        with naming("validation_fraction"):
-            kept, held_out = train_test_split(
-                np.arange(len(rows)),
-                test_size=self.validation_fraction,
-                stratify=rows.strata,
-                random_state=seed,
-            )
+        """Split off a stratified part. A class of one row stays in training."""
+        cause, cure = self._reason_to_hold_out()
+        kept, held_out = held_out_rows(
+            rows.strata,
+            self.validation_fraction,
+            seed,
+            labels=rows.labels,
+            cause=cause,
+            cure=cure,
+        )
         return rows[kept], rows[held_out]
+
+    def _reason_to_hold_out(self) -> tuple[str, str]:
+        """Return the parameter that wants rows held out, and how to do without."""
+        return "early_stopping", "set early_stopping=False"
 
     def _copied_callbacks(self) -> list[Any]:
         callbacks = copy.deepcopy(list(self.callbacks or ()))

@@ -132,7 +132,7 @@ epochs : int, default=100
     Passes over the training rows.
 early_stopping : bool, default=False
     Hold out a stratified part of the rows, stop when its loss no longer falls, and keep
-    the weights that had the lowest.
+    the weights that had the lowest. A class of one row stays in training.
 validation_fraction : float, default=0.1
     Share of the rows held out by `early_stopping`.
 n_iter_no_change : int, default=10

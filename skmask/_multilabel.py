@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skmask._base import BaseKerasClassifier, Rows
 from skmask._docs import documented
+from skmask._hold_out import rarest_label
 from skmask._targets import decode_labels, encode_label_matrix
 from skmask._validation import (
     Interval,
@@ -80,22 +81,6 @@ def _with_at_least(predicted: np.ndarray, proba: np.ndarray, min_labels: int) ->
     predicted = predicted.copy()
     np.put_along_axis(predicted, order[:, :min_labels], True, axis=1)
     return predicted
-
-
-def _strata(y: np.ndarray, is_known: np.ndarray, share: float) -> np.ndarray | None:
-    """Return what to keep in proportion: the rarest label that each row has.
-
-    Labels too rare for a share of them to hold a row are put together; None where nothing is
-    left to keep apart.
-    """
-    n_positive = (y * is_known).sum(axis=0)
-    rarest = np.where(y * is_known, n_positive, np.inf).argmin(axis=1)
-    rarest[~(y * is_known).any(axis=1)] = -1
-    names, n_rows = np.unique(rarest, return_counts=True)
-    enough = n_rows * min(share, 1 - share) >= 2
-    strata = np.where(np.isin(rarest, names[enough]), rarest, -2)
-    names, n_rows = np.unique(strata, return_counts=True)
-    return strata if len(names) > 1 and n_rows.min() >= 2 else None
 
 
 @documented
@@ -416,6 +401,11 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     def _is_tuned(self) -> bool:
         return isinstance(self.threshold, str)
 
+    def _reason_to_hold_out(self) -> tuple[str, str]:
+        if self._is_tuned() and not self.early_stopping:
+            return "threshold='tuned'", "give threshold as a number"
+        return super()._reason_to_hold_out()
+
     def _check_partial_fit(self, y: Any, classes: Any) -> Any:
         if self._is_tuned():
             raise ValueError(
@@ -453,7 +443,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             weight = check_sample_weight(sample_weight, X)
         if not is_known.all():
             weight = _by_entry(weight) * is_known
-        strata = _strata(target, is_known, self.validation_fraction)
+        strata = rarest_label((target * _by_entry(weight)) > 0, self.validation_fraction)
         attributes = {
             "classes_": np.arange(len(names)),
             "label_names_": names,

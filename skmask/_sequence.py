@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmask._base import Rows, checked_network, layer_sizes
 from skmask._docs import documented
+from skmask._hold_out import rarest_label
 from skmask._softmax import SoftmaxClassifier, class_attributes, split_off_allowed
 from skmask._steps import (
     Steps,
@@ -498,6 +499,9 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         if mask is not None:
             check_labels_allowed(codes, mask.of_entries(counts), y[counts], row_of=row_of)
 
+        occurs = np.zeros((len(counts), len(classes)), dtype=bool)
+        occurs[row_of[weight > 0], codes[weight > 0]] = True
+
         def packed(entries: np.ndarray, fill: Any) -> np.ndarray:
             values = np.full(counts.shape, fill, entries.dtype)
             values[counts] = entries
@@ -509,6 +513,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             packed(weight, 0),
             labels=classes,
             n_outputs=len(classes),
+            strata=rarest_label(occurs, self.validation_fraction),
             columns={} if mask is None else {"allowed": mask.column(steps, n_packed)},
             attributes=class_attributes(labels, is_restricted=mask is not None),
         )

@@ -20,6 +20,7 @@ LEAVES = {
 LEAF_IMPORTS = NUMERIC | {
     "skmask._base",
     "skmask._docs",
+    "skmask._hold_out",
     "skmask._softmax",
     "skmask._steps",
     "skmask._targets",
@@ -39,8 +40,15 @@ MAY_IMPORT = {
     "skmask.datasets": NUMERIC | {"skmask._validation"},
     "skmask.nn": {"keras", "skmask.nn"},
     "skmask.engine": {"keras", "tensorflow", "numpy", "scipy", "skmask.engine"},
+    "skmask._hold_out": NUMERIC | {"skmask._validation"},
     "skmask._base": NUMERIC
-    | {"skmask.engine", "skmask.nn", "skmask._validation", "skmask._targets"},
+    | {
+        "skmask.engine",
+        "skmask.nn",
+        "skmask._validation",
+        "skmask._hold_out",
+        "skmask._targets",
+    },
     "skmask._docs": set(),
     "skmask._softmax": NUMERIC
     | {"skmask._base", "skmask._docs", "skmask.engine", "skmask._validation", "skmask._targets"},

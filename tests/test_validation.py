@@ -143,7 +143,7 @@ FIT_ERRORS = {
     "callbacks": ({"callbacks": [print]}, "callbacks must be instances of keras.callbacks"),
     "validation fraction that gives a class no row": (
         {"early_stopping": True, "validation_fraction": 0.01},
-        "validation_fraction: The test_size = 1 should be greater or equal to the number of",
+        r"validation_fraction must hold out a row for each class .*got 0.01 of their \d+ rows",
     ),
     "validation fraction": (
         {"early_stopping": True, "validation_fraction": 1.0},
