@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skmask._hold_out import held_out_rows
+from skmask._html import DocumentedHtml
 from skmask._targets import check_classes, encode_labels
 from skmask._validation import (
     HasMethods,
@@ -144,7 +145,9 @@ class _Derived:
         return _Derived()
 
 
-class BaseKerasClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator, ABC):
+class BaseKerasClassifier(
+    DocumentedHtml, CallbackSupportMixin, ClassifierMixin, BaseEstimator, ABC
+):
     """The one way from rows to a fitted network and its outputs, whatever the outputs mean."""
 
     _parameter_constraints: dict[str, list[Any]] = {

@@ -19,13 +19,17 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils._repr_html.fitted_attributes import AttrsDict
+from sklearn.utils._repr_html.params import ParamsDict
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
+    "AttrsDict",
     "HasMethods",
     "Interval",
     "InvalidParameterError",
+    "ParamsDict",
     "StrOptions",
     "aligned",
     "as_numbers",

@@ -41,12 +41,14 @@ MAY_IMPORT = {
     "skmask.nn": {"keras", "skmask.nn"},
     "skmask.engine": {"keras", "tensorflow", "numpy", "scipy", "skmask.engine"},
     "skmask._hold_out": NUMERIC | {"skmask._validation"},
+    "skmask._html": NUMERIC | {"skmask._validation"},
     "skmask._base": NUMERIC
     | {
         "skmask.engine",
         "skmask.nn",
         "skmask._validation",
         "skmask._hold_out",
+        "skmask._html",
         "skmask._targets",
     },
     "skmask._docs": set(),
