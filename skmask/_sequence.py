@@ -494,7 +494,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         codes, labels = self._read_codes(y[counts], labels)
         classes, row_of = np.sort(labels), counts.nonzero()[0]
         weight = _entry_weights(sample_weight, counts)
-        weight *= check_class_weight(self.class_weight, codes, classes, weight)[codes]
+        weight = weight * check_class_weight(self.class_weight, codes, classes, weight)[codes]
         mask = _read_step_mask(allowed, counts, labels)
         if mask is not None:
             check_labels_allowed(codes, mask.of_entries(counts), y[counts], row_of=row_of)

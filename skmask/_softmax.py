@@ -207,7 +207,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         X, y, codes, labels = self._read_labels(X, y, labels, reset=reset)
         classes = np.sort(labels)
         weight = check_sample_weight(sample_weight, X)
-        weight *= check_class_weight(self.class_weight, codes, classes, weight)[codes]
+        weight = weight * check_class_weight(self.class_weight, codes, classes, weight)[codes]
         columns = None
         if self.allowed_columns is not None:
             columns = check_columns(self.allowed_columns, raw_X, len(labels))
