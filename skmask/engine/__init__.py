@@ -3,7 +3,8 @@
 from skmask.engine._inference import Predictor, log_softmax, softmax
 from skmask.engine._network import Network, custom_network, described_network, with_weights
 from skmask.engine._optimizer import OPTIMIZERS, Lbfgs, OptimizerRecipe, optimizer_recipe
-from skmask.engine._program import Loss, count_traces
+from skmask.engine._machine import count_traces
+from skmask.engine._program import Loss
 from skmask.engine._training import DivergenceError, State, Task, Watcher, is_keras_callback, train
 
 __all__ = [

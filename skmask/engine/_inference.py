@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from skmask.engine._network import Network
-from skmask.engine._program import note_trace
+from skmask.engine._machine import note_trace
 from skmask.engine._tensorflow import keras, note_use, tf
 
 # Rows at once, and numbers in a chunk's widest layer: what bounds the memory.

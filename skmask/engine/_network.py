@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skmask.engine._machine import without_values
 from skmask.engine._tensorflow import keras, note_use
 
 Builder = Callable[[], Any]
@@ -88,12 +89,13 @@ class Network:
         note_use()
         # In this scope variables stay unmade and so keep their initialisers; layers that
         # come with weights of their own (pretrained, shared) are seen with their values.
-        with _global_random_kept(), keras.StatelessScope(initialize_variables=False) as scope:
+        with _global_random_kept(), without_values() as scope:
             model = build()
             self._starts = [self._start(variable, scope) for variable in model.variables]
         self.weight_names = [variable.name for variable in model.variables]
         self.weight_shapes = [tuple(variable.shape) for variable in model.variables]
         self.output_shape = model.output_shape
+        self.dtype = 'float64' if model.output.dtype == 'float64' else 'float32'
         if key is None:
             key = describe(model)
         self.is_shareable = key is not None
@@ -121,6 +123,11 @@ class Network:
         """Return a new `keras.Model`, its weights those of nobody in particular."""
         with _global_random_kept():
             return self._build()
+
+    def outline(self) -> Any:
+        """Return a new `keras.Model` whose variables have no values: what is traced."""
+        with without_values():
+            return self.build()
 
     def starting_weights(
         self, seed: int, known: Mapping[str, np.ndarray] | None = None

@@ -79,6 +79,12 @@ else:
         import keras
         import tensorflow as tf
 
+# The private names of Keras and TensorFlow that the engine uses.
+from keras.src.backend.common import global_state
+from tensorflow.python.framework import func_graph
+from tensorflow.python.framework.ops import gradient_registry
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
         "The Keras backend must be 'tensorflow' for skmask's estimators; got "
@@ -127,4 +133,13 @@ def note_use() -> None:
         )
 
 
-__all__ = ["keras", "note_use", "tf", "without_chatter"]
+__all__ = [
+    "BaseResourceVariable",
+    "func_graph",
+    "global_state",
+    "gradient_registry",
+    "keras",
+    "note_use",
+    "tf",
+    "without_chatter",
+]
