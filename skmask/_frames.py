@@ -56,14 +56,11 @@ def named(values: Any, argument: str) -> Named | None:
     """
     frame = _native(values, argument)
     if isinstance(frame, nw.Series):
-        index = nw.maybe_get_index(frame)
-        return None if index is None else Named(frame.to_numpy(), list(index))
+        index = _index(frame)
+        return None if index is None else Named(frame.to_numpy(), index)
     if not isinstance(frame, nw.DataFrame):
         return None
-    rows: Any = nw.maybe_get_index(frame)
-    return Named(
-        _values(frame, argument), list(frame.columns), None if rows is None else list(rows)
-    )
+    return Named(_values(frame, argument), list(frame.columns), _index(frame))
 
 
 def named_matrix(values: Any, wanted: np.ndarray, argument: str) -> np.ndarray | None:
@@ -74,7 +71,7 @@ def named_matrix(values: Any, wanted: np.ndarray, argument: str) -> np.ndarray |
     frame = _native(values, argument)
     if not isinstance(frame, nw.DataFrame):
         return None
-    index = nw.maybe_get_index(frame)
+    index = _index(frame)
     if index is None:
         labels = set(wanted.tolist())
         more = [name for name in frame.columns if name not in labels]
@@ -87,7 +84,7 @@ def named_matrix(values: Any, wanted: np.ndarray, argument: str) -> np.ndarray |
         if len(more) == 1:
             index, frame = frame.get_column(more[0]).to_list(), frame.drop(more)
     columns = aligned(frame.columns, wanted, argument, "column")
-    rows = aligned(list(index), wanted, argument, "row")
+    rows = aligned(index or [], wanted, argument, "row")
     return _values(frame, argument)[np.ix_(rows, columns)]
 
 
@@ -96,9 +93,9 @@ def row_labels(values: Any) -> list[Any] | None:
     frame = nw.from_native(values, eager_only=True, pass_through=True)
     if not isinstance(frame, nw.DataFrame):
         return None
-    index = nw.maybe_get_index(frame)
+    index = _index(frame)
     if index is not None:
-        return list(index)
+        return index
     text = [name for name, dtype in frame.schema.items() if not _is_number(dtype)]
     return frame.get_column(text[0]).to_list() if len(text) == 1 else None
 
@@ -161,10 +158,16 @@ def _native(values: Any, argument: str, *, rows_may_be_named: bool = False) -> A
     return values
 
 
+def _index(frame: Any) -> list[Any] | None:
+    """Return the names of the rows, where the library has some."""
+    index: Any = nw.maybe_get_index(frame)
+    return None if index is None else index.tolist()
+
+
 def _has_names(value: Any) -> bool:
     frame = nw.from_native(value, allow_series=True, pass_through=True)
     if isinstance(frame, nw.Series):
-        return nw.maybe_get_index(frame) is not None
+        return _index(frame) is not None
     return isinstance(frame, nw.DataFrame | nw.LazyFrame) or hasattr(value, "column_names")
 
 
