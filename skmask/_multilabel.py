@@ -635,12 +635,14 @@ def _as_table(y: Any) -> Any:
     if isinstance(y, list | tuple) and any(isinstance(row, set | frozenset) for row in y):
         raise ValueError(_NO_MATRIX.format("sets"))
     y = without_names(y, "y")
-    if hasattr(y, "shape"):
-        return y
-    try:
-        return np.asarray(y)
-    except ValueError as error:
-        raise ValueError(_NO_MATRIX.format("rows of unequal length")) from error
+    if not hasattr(y, "shape"):
+        try:
+            y = np.asarray(y)
+        except ValueError as error:
+            raise ValueError(_NO_MATRIX.format("rows of unequal length")) from error
+    if len(y.shape) not in ((2,) if sparse.issparse(y) else (1, 2)):
+        raise ValueError(_NO_MATRIX.format(f"shape {tuple(y.shape)}"))
+    return y
 
 
 def _holds_zero_or_one(y: Any) -> bool:

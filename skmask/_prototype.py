@@ -533,7 +533,7 @@ class PrototypeClassifier(SoftmaxClassifier):
 
 def _check_kernel(kernel: Callable[..., Any], n_features: int) -> None:
     """Raise if a function does not work elementwise on two rows and three prototypes."""
-    rule = "kernel must work elementwise on tensors: f(x, p) of their common shape"
+    rule = "kernel must work elementwise, f(x, p) of the shape that x and p have together"
     cure = "Use the functions of keras.ops, and do not sum."
     shape = (2, 3, n_features)
     x, p = np.ones((2, n_features), np.float32), np.zeros((3, n_features), np.float32)
@@ -541,7 +541,7 @@ def _check_kernel(kernel: Callable[..., Any], n_features: int) -> None:
         values = elementwise_kernel(x, p, 1.0, kernel)
         found = np.asarray(values)
     except Exception as error:
-        raise TypeError(f"{rule}; it raised {type(error).__name__}. {cure}") from error
+        raise TypeError(f"{rule}; got an error in it. {cure}") from error
     if not hasattr(values, "dtype") or found.shape != shape or found.dtype.kind != "f":
         got = f"shape {found.shape} of {found.dtype}" if found.ndim else shown(values)
         raise ValueError(f"{rule}, {shape} here; got {got}. {cure}")

@@ -201,7 +201,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         "cell": [StrOptions(set(CELLS))],
         "bidirectional": ["boolean"],
         "architecture": [StrOptions({"tagger", "encoder_decoder"})],
-        "mask_value": [Real],
+        "mask_value": [Interval(Real, None, None, closed="neither"), "nan"],
         "padding_label": [Real, str, None],
         "group_by_length": ["boolean"],
     }

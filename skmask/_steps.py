@@ -10,7 +10,7 @@ from scipy import sparse
 
 from skmask._frames import as_list, named, without_names
 from skmask._messages import first_rows, naming, quote
-from skmask._numbers import unmasked
+from skmask._numbers import is_missing, real_array, unmasked
 from skmask._targets import label_table, same_labels
 from skmask._validation import check_entry_weight, check_sample_weight
 
@@ -280,6 +280,7 @@ def label_matrix(y: Any, argument: str = "y") -> tuple[np.ndarray, np.ndarray]:
         )
     sequences = as_sequences(y, argument)
     found = [label_table(y, argument)] if sequences is None else sequences
+    found = [_with_nan(labels) for labels in found]
     n_axes = 2 if sequences is None else 1
     wrong = np.flatnonzero([labels.ndim != n_axes for labels in found])
     if wrong.size:
@@ -291,6 +292,15 @@ def label_matrix(y: Any, argument: str = "y") -> tuple[np.ndarray, np.ndarray]:
     if sequences is None:
         return found[0], np.ones(found[0].shape, dtype=bool)
     return padded(sequences)
+
+
+def _with_nan(labels: np.ndarray) -> np.ndarray:
+    """Return labels with NaN for all that is missing: pandas' own mark compares with nothing."""
+    if labels.dtype.kind != "O":
+        return labels
+    found = labels.copy()
+    found[np.vectorize(is_missing, otypes=[bool])(labels)] = np.nan
+    return found
 
 
 def check_labels_fit(
@@ -344,8 +354,10 @@ def entry_weights(sample_weight: Any, counts: np.ndarray) -> np.ndarray:
     weight = without_names(sample_weight, "sample_weight")
     if len(shape_of(weight, "sample_weight")) < 2:
         return check_sample_weight(weight, len(counts))[counts.nonzero()[0]]
-    if shape_of(weight, "sample_weight") == counts.shape:
-        weight = np.where(counts, unmasked(weight, "sample_weight"), 0)
+    rule = f"sample_weight must be an array of numbers of shape {counts.shape}"
+    weight = real_array(weight, "sample_weight", rule, may_miss=True)
+    if weight.shape == counts.shape:
+        weight = np.where(counts, weight, 0)
     return check_entry_weight(weight, counts.shape)[counts]
 
 

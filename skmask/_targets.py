@@ -11,7 +11,15 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skmask._frames import named, without_names
 from skmask._messages import first_rows, naming, quote
-from skmask._numbers import average, check_sparse, is_missing, real_array, unmasked, zero_or_one
+from skmask._numbers import (
+    average,
+    check_sparse,
+    is_missing,
+    is_real,
+    real_array,
+    unmasked,
+    zero_or_one,
+)
 from skmask._validation import check_sample_weight
 
 __all__ = [
@@ -109,6 +117,8 @@ def check_labels(y: Any, argument: str = "y") -> np.ndarray:
                     f"Input {argument} contains NaN, or another missing value, in "
                     f"{first_rows(missing)}. Leave these rows out."
                 )
+            if all(map(is_real, labels.tolist())):
+                labels = label_array(labels.tolist())
         assert_all_finite(labels, input_name=argument)
         check_classification_targets(labels)
     return labels

@@ -3,6 +3,7 @@
 The one home of private scikit-learn imports.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -500,7 +501,7 @@ def _weights_by_label(
             "Remove them, or pass classes= with all labels to the estimator."
         )
     for label, weight in class_weight.items():
-        if not is_real(weight) or is_missing(weight) or not 0 <= weight <= np.finfo(np.float64).max:
+        if not is_real(weight) or is_missing(weight) or not 0 <= weight <= sys.float_info.max:
             raise ValueError(
                 f"class_weight must hold finite, non-negative numbers; got {shown(weight)} for "
                 f"class {label!r}. Give a weight of 0 or more."

@@ -22,7 +22,7 @@ from skmask import (
 )
 
 N, F, K, T = 24, 3, 4, 5  # rows, features, classes or labels, steps
-N_ROUNDS = 4
+N_ROUNDS = 6
 HUGE = 10**400
 
 
@@ -172,7 +172,8 @@ BAD_LABEL_MATRIX = {
     **{
         name: maker
         for name, maker in {**NO_NUMBERS, **NO_TABLES}.items()
-        if name not in ("nan", "missing", "none in it", "masked", "not a time", "sparse nan")
+        if name
+        not in ("nan", "missing", "none in it", "masked", "not a time", "sparse nan", "records")
     },
     "short": cut,
     "none": lambda Y, rng: None,
@@ -185,10 +186,12 @@ BAD_LABEL_MATRIX = {
     "nearly one": lambda Y, rng: spoilt(Y, rng, 1 - 1e-9),
     "sets": lambda Y, rng: [set(np.flatnonzero(row)) for row in Y],
     "lists": lambda Y, rng: [[0] * int(n) for n in rng.permutation(len(Y))],
-    "other names": lambda Y, rng: pd.DataFrame(Y).add_prefix("x"),
-    "names as text": lambda Y, rng: pl.DataFrame(Y, schema=[str(i) for i in range(K)]),
     "name twice": lambda Y, rng: pd.DataFrame(Y, columns=[0, 1, 2, 2]),
     "sparse two": lambda Y, rng: sparse.csr_array(spoilt(Y, rng, 2.0)),
+}
+BAD_LABEL_NAMES = {
+    "other names": lambda Y, rng: pd.DataFrame(Y).add_prefix("x"),
+    "names as text": lambda Y, rng: pl.DataFrame(Y, schema=[str(i) for i in range(K)]),
 }
 BAD_WEIGHT = {
     **NO_NUMBERS,
@@ -200,7 +203,9 @@ BAD_WEIGHT = {
     "huge for all": lambda w, rng: HUGE,
     "complex for all": lambda w, rng: 1j,
     "word": lambda w, rng: "balanced",
-    "missing in pandas": lambda w, rng: pd.Series(spoilt(w.ravel()[:N], rng, None), dtype="Float64"),
+    "missing in pandas": lambda w, rng: pd.Series(
+        spoilt(w.ravel()[:N], rng, None), dtype="Float64"
+    ),
     "text in polars": lambda w, rng: pl.Series(["1"] * N),
     "dates in pandas": lambda w, rng: pd.Series(np.arange(N).astype("M8[s]")),
     "beyond float64": lambda w, rng: np.full(w.shape, np.longdouble("1e4000")),
@@ -258,7 +263,8 @@ BAD_STEP_MASK = {
     name: maker
     for name, maker in BAD_MASK.items()
     if name in NO_NUMBERS
-    or name in ("short", "tiny", "nearly one", "two", "nothing", "nothing for all", "word", "ragged")
+    or name
+    in ("short", "tiny", "nearly one", "two", "nothing", "nothing for all", "word", "ragged")
     or name in ("number", "other labels of all", "sets of others", "too few sets", "series by row")
 } | {
     "more steps": lambda A, rng: np.concatenate([A, A], axis=1),
@@ -295,7 +301,6 @@ BAD_STEPS = {
 } | {
     "cube": lambda X, rng: X[..., np.newaxis],
     "half a step": lambda X, rng: spoilt(X, rng, np.nan),
-    "nothing real": lambda X, rng: X * np.nan,
     "no steps": lambda X, rng: X[:, :0],
     "no features": lambda X, rng: X[..., :0],
     "arrays of two widths": lambda X, rng: [*X[:-1], X[-1, :, :-1]],
@@ -333,7 +338,7 @@ BAD_PROTOTYPE_LABELS = {
     "masked": masked,
     "function": lambda labels, rng: len,
     "number": lambda labels, rng: 3,
-    "unhashable": lambda labels, rng: spoilt(labels, rng, [1]) if False else [{}, {}, {}, {}],
+    "dicts": lambda labels, rng: [{}, {}, {}, {}],
 }
 BAD_CLASSES = {
     "unknown": lambda classes, rng: [0, 1, 2, 9],
@@ -405,31 +410,35 @@ def make_subjects():
     step_mask = rng.random((N, T, K)) < 0.5
     np.put_along_axis(step_mask, labels[..., np.newaxis], True, axis=2)
     common = {"epochs": 1, "random_state": 0}
+    mlp = {**common, "hidden_layer_sizes": (4,)}
     return {
         "restricted": Subject(
-            lambda **p: RestrictedClassClassifier((4,), **{**common, "classes": range(K), **p}),
+            lambda **p: RestrictedClassClassifier(**{**mlp, "classes": range(K), **p}),
             rows,
             of_rows,
         ),
         "cost": Subject(
-            lambda **p: CostSensitiveClassifier((4,), **{**common, "classes": range(K), **p}),
+            lambda **p: CostSensitiveClassifier(**{**mlp, "classes": range(K), **p}),
             {**rows, "costs": costs},
             [*of_rows, ("costs", BAD_COSTS, (*TRAINING, "predict", "score"))],
             {"costs": (*TRAINING, "predict", "score")},
         ),
         "multilabel": Subject(
-            lambda **p: WeightedMultilabelClassifier((4,), **{**common, **p}),
+            lambda **p: WeightedMultilabelClassifier(**{**mlp, **p}),
             {"X": X, "y": Y, "sample_weight": by_entry},
             [
                 *of_rows[:2],
                 ("y", BAD_LABEL_MATRIX, ("partial_fit", "score")),
+                ("y", BAD_LABEL_NAMES, ("score",)),
                 ("sample_weight", BAD_WEIGHT, (*TRAINING, "score")),
                 ("sample_weight", BAD_WEIGHT_OF_ENTRIES, (*TRAINING, "score")),
                 ("sample_weight", BAD_WEIGHT_PART, ("partial_fit",)),
             ],
         ),
         "sequence": Subject(
-            lambda **p: MaskedSequenceClassifier(4, **{**common, "classes": range(K), **p}),
+            lambda **p: MaskedSequenceClassifier(
+                **{**common, "units": 4, "classes": range(K), **p}
+            ),
             {
                 "X": steps,
                 "y": labels,
@@ -439,6 +448,7 @@ def make_subjects():
             [
                 ("X", BAD_STEPS, ANYWHERE),
                 ("X", BAD_STEPS_TO_PREDICT, SCORED),
+                ("X", {"nothing real": lambda X, rng: X * np.nan}, TRAINING),
                 ("y", BAD_STEP_LABELS, (*TRAINING, "score")),
                 ("y", UNKNOWN_LABELS, TRAINING),
                 ("sample_weight", BAD_WEIGHT, (*TRAINING, "score")),
@@ -463,6 +473,110 @@ def make_subjects():
 
 
 SUBJECTS = make_subjects()
+
+
+# Parameters. None of these values is legal for any estimator that has the parameter.
+NO_NUMBER = ["1", "many", 1j, Odd(), len, [], {}, np.datetime64("2020-01-01"), pd.NA]
+NO_SCALAR = [*NO_NUMBER, True, False, np.True_, np.nan, HUGE, -HUGE, np.timedelta64(1, "s")]
+NO_COUNT = [*NO_SCALAR, 0, -1, 2.5, np.inf, 2**40]
+NO_SHARE = [*NO_SCALAR, 0, 1, -0.1, 1.5]
+NO_FLAG = ["yes", None, 2, 0.5, Odd(), []]
+NO_WORD = ["", "unheard of", 3, Odd(), len, ["adam"]]
+BAD_PARAMETERS = {
+    "hidden_layer_sizes": [
+        *[0, -3, (0,), (5, -1), (2.5,), "ten", (None,), [[3]], True, (True,), HUGE, (HUGE,)],
+        *[np.array(3.5), {"a": 1}, len, 1j, ("3",), np.array(["3"]), Odd()],
+    ],
+    "units": [0, -3, (0,), (5, -1), (2.5,), (), "ten", True, HUGE, (HUGE,), np.array(3.5), Odd()],
+    "activation": ["rely", "", 3, "softmaxx", abs, ["relu"]],
+    "cell": [*NO_WORD, None, "rnn"],
+    "architecture": [*NO_WORD, None, "transformer"],
+    "bidirectional": NO_FLAG,
+    "group_by_length": NO_FLAG,
+    "mask_value": [*[v for v in NO_SCALAR if v is not np.nan], np.inf],
+    "padding_label": [1j, [], Odd(), len, 0, 3],
+    "classes": [
+        maker(np.arange(K), None)
+        for name, maker in BAD_CLASSES.items()
+        if name not in ("masked", "unknown", "huge")  # labels' names may be anything
+    ],
+    "class_weight": [
+        *["even", {9: 1}, {0: -1}, {0: np.nan}, {0: "a"}, {0: "1"}, 3, [1, 2, 3, 4], {0: None}],
+        *[{0: HUGE}, {0: 1j}, {0: np.timedelta64(1, "s")}, {0: pd.NA}, {0: [1]}, Odd(), True],
+        *[{0: np.inf}, {None: 1}, {"0": 1}, dict.fromkeys(range(K), 0)],
+    ],
+    "batch_size": [*NO_COUNT, "all", None],
+    "epochs": [*NO_COUNT, None],
+    "n_iter_no_change": [*NO_COUNT, None],
+    "early_stopping": NO_FLAG,
+    "warm_start": NO_FLAG,
+    "validation_fraction": [*NO_SHARE, None],
+    "learning_rate": [0, -1e-3, np.nan, "fast", True, HUGE, 1j, [], np.inf],
+    "verbose": ["loud", -1, None, Odd()],
+    "random_state": [-1, "seed", 2.5, Odd(), HUGE, 1j],
+    "allowed_columns": [
+        *[[0], slice(0, 1), ["a", "b"], [0, 1, 2, 99], 7, lambda X: None, HUGE, [HUGE] * K],
+        *[[0, 0, 1, 2], Odd(), 1j, [1j] * K, "abcd", np.ones((K, K)), {}, [None] * K],
+    ],
+    "cost_matrix": [
+        *[
+            maker(np.ones((K, K)), np.random.default_rng(i))
+            for i, (name, maker) in enumerate({**NO_NUMBERS, **NO_TABLES}.items())
+        ],
+        *[np.ones((K, K - 1)), np.ones(K), np.ones((K + 1, K + 1)), "dear", 3],
+        *[pd.DataFrame(np.ones((K, K)), columns=list("abcd"), index=list("abcd"))],
+        *[pd.DataFrame(np.ones((K, K)), index=[0, 1, 2, 2])],
+        *[pl.DataFrame(np.ones((K, K)), schema=list("0123"))],
+        *[pa.table({str(i): np.ones(K) for i in range(K)})],
+        *[[pd.Series(np.ones(K)) for _ in range(K)], {0: {0: 1}}],
+    ],
+    "loss": [*NO_WORD, None],
+    "decision": [*NO_WORD, None],
+    "pos_weight": [
+        *["even", -1.0, np.nan, np.inf, HUGE, True, 1j, [1, 1], [1, 1, 1, -1], [1, 1, 1, np.nan]],
+        *[["1"] * K, [1j] * K, [None] * K, [HUGE] * K, [1e300] * K, {0: 1}, {"0": 1}, {}, Odd()],
+        *[np.arange(K).astype("M8[D]"), np.arange(K).astype("m8[D]"), np.ones((2, K)), 1e39],
+        *[pd.Series(np.ones(K), index=list("abcd")), pl.DataFrame(np.ones((1, K)))],
+        *[pd.DataFrame(np.ones((1, K + 1))), np.ma.array(np.ones(K), mask=[1, 0, 0, 0])],
+        *[pa.table({str(i): [1.0] for i in range(K)}), len, dict.fromkeys(range(K), "1")],
+    ],
+    "threshold": [
+        *["best", -0.1, 1.5, np.nan, HUGE, True, 1j, [0.5], [0.5] * 3 + [1.5], [np.nan] * K],
+        *[["0.5"] * K, [0.5j] * K, [None] * K, [HUGE] * K, {0: 0.5}, {}, Odd(), len],
+        *[np.zeros(K).astype("M8[D]"), np.ma.array(np.ones(K) / 2, mask=[1, 0, 0, 0])],
+        *[pd.Series(np.ones(K) / 2, index=list("abcd")), pl.DataFrame(np.ones((1, K)) / 2)],
+    ],
+    "min_labels": [*NO_SCALAR, -1, 2.5, np.inf, 2**40, K + 1, None],
+    "calibrated": NO_FLAG,
+    "kernel": [
+        *[*NO_WORD[:3], None, lambda x, p: 3.0, lambda x, p: 3, lambda x, p: None, lambda x: x],
+        *[lambda x, p: "a", lambda x, p: x, lambda x, p: x + 1j, lambda x, p: x > p, print, int],
+        *[lambda x, p: [x], lambda x, p: (x - p).sum(), lambda x, p: np.float64(2.0)],
+    ],
+    "scale": [
+        *[0, -1, 0.0, 5e-324, 1e-50, 1e39, np.nan, np.inf, HUGE, True, 1j, "wide", None, [1, 1]],
+        *[[1, 1, 0], [1, 1, -1], ["1"] * F, [1j] * F, [HUGE] * F, [None] * F, [5e-324] * F],
+        *[np.ones(F).astype("M8[D]"), np.ones(F).astype("m8[D]"), {}, Odd(), len],
+        *[np.ma.array(np.ones(F), mask=[1, 0, 0]), pd.Series(np.ones(F), index=list("abc"))],
+        *[pl.DataFrame(np.ones((1, F))), np.ones((2, F))],
+    ],
+    "prototypes": [
+        *["nearest", [0.5, 1.5], [-1], [99], [0, 0], [], [HUGE], 3, None, Odd(), [True, False]],
+        *[np.ones((K, F + 1)), np.full((K, F), np.nan), np.full((K, F), 1e39), [["1"] * F] * K],
+        *[np.ones((K, F)) + 0j, np.ones((K, F)).astype("M8[D]"), [[HUGE] * F] * K, [[1], [1, 2]]],
+        *[np.ma.array(np.ones((K, F)), mask=True), pl.DataFrame(np.ones((K, F)))],
+        *[pd.DataFrame(np.ones((K, F)), columns=list("abc")), sparse.csr_array(np.ones((K, F)))],
+        *[np.ones((K, F, 1)), np.array("medoid"), len, {}, [None, 1], ["0", "1"]],
+    ],
+    "n_prototypes": [*NO_COUNT, 25],
+    "solver": [*NO_WORD, None, np.array(["adam", "sgd"])],
+    "alpha": [*[v for v in NO_SCALAR if v is not False], -1, np.inf],
+    "max_iter": NO_COUNT,
+    "tol": [*NO_SCALAR, 0, -1],
+    "network": ["mlp", 3, [], Odd()],
+    "callbacks": [3, print, [print], ["EarlyStopping"], [None], Odd()],
+    "optimizer": ["adan", "", None, 3, print, Odd()],
+}
 
 
 def cases(subject):
@@ -511,14 +625,12 @@ def test_bad_input_is_refused_in_terms_of_the_argument(name):
     subject = SUBJECTS[name]
     good = {argument: frozen(value) for argument, value in subject.good.items()}
     clf = subject.make()
-    call(clf, "fit", {k: v for k, v in subject.arguments("fit").items()})
+    call(clf, "fit", subject.arguments("fit"))
     expected = call(clf, "predict_proba", subject.arguments("predict_proba"))
     fresh = subject.make()
     rng = np.random.default_rng(0)
     wrong = []
-    for _, (method, argument, kind, maker) in itertools.product(
-        range(N_ROUNDS), cases(subject)
-    ):
+    for _, (method, argument, kind, maker) in itertools.product(range(N_ROUNDS), cases(subject)):
         arguments = {k: good[k] for k in subject.arguments(method)}
         arguments[argument] = maker(good[argument], rng)
         subjects = [clf] if argument == "classes" or method in SCORED else [clf, fresh]
@@ -530,3 +642,37 @@ def test_bad_input_is_refused_in_terms_of_the_argument(name):
     np.testing.assert_array_equal(
         call(clf, "predict_proba", subject.arguments("predict_proba")), expected
     )
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_bad_parameter_is_refused_by_name(name):
+    subject = SUBJECTS[name]
+    wrong, n_cases = [], 0
+    for parameter in subject.make().get_params():
+        for value in BAD_PARAMETERS[parameter]:
+            settings = {"early_stopping": True, "validation_fraction": 0.25}
+            if parameter in ("prototypes", "max_iter", "tol", "n_prototypes"):
+                settings = {"solver": "lbfgs", "prototypes": "medoid"}
+            clf = subject.make(**{**settings, parameter: value})
+            arguments = subject.arguments("fit")
+            if settings.get("solver"):
+                del arguments["prototype_labels"]
+            if parameter == "prototypes" and len(getattr(value, "shape", ())) == 2:
+                arguments["prototype_labels"] = np.arange(K)
+            arguments.pop("allowed" if parameter == "allowed_columns" else "", None)
+            found = violation(clf, "fit", arguments, parameter)
+            n_cases += 1
+            if found:
+                wrong.append(f"{parameter}={value!r} {found}")
+    assert n_cases > 100
+    assert not wrong, f"{len(wrong)}: " + "\n".join(dict.fromkeys(wrong))
+
+
+def test_there_are_ten_thousand_bad_inputs():
+    n_arguments = sum(len(list(cases(subject))) for subject in SUBJECTS.values())
+    n_values = sum(
+        len(BAD_PARAMETERS[parameter])
+        for subject in SUBJECTS.values()
+        for parameter in subject.make().get_params()
+    )
+    assert N_ROUNDS * n_arguments + n_values > 10_000
