@@ -22,7 +22,7 @@ from skmask import (
 )
 
 N, F, K, T = 24, 3, 4, 5  # rows, features, classes or labels, steps
-N_ROUNDS = 6
+N_ROUNDS = 3
 HUGE = 10**400
 
 
