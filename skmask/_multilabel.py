@@ -631,6 +631,11 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
 def _as_table(y: Any) -> Any:
     """Return a target as something that has a shape."""
+    if y is None:
+        raise ValueError(
+            "y must be given: every fit and score requires y to be passed, but the target y is "
+            "None. Pass a class per row, or a column for each label."
+        )
     y = as_list(y)
     if isinstance(y, list | tuple) and any(isinstance(row, set | frozenset) for row in y):
         raise ValueError(_NO_MATRIX.format("sets"))
@@ -657,7 +662,7 @@ def _holds_zero_or_one(y: Any) -> bool:
 def _read_weight(sample_weight: Any, shape: tuple[int, ...], names: np.ndarray) -> np.ndarray:
     """Return weights by row, or by row and label."""
     with naming("sample_weight"):
-        n_axes = np.ndim(without_names(sample_weight, "sample_weight"))
+        n_axes = np.asarray(without_names(sample_weight, "sample_weight")).ndim
     if n_axes == 2:
         return check_entry_weight(sample_weight, shape, names)
     return check_sample_weight(sample_weight, shape[0])

@@ -102,7 +102,7 @@ def shape_of(values: Any, argument: str) -> tuple[int, ...]:
     if hasattr(values, "shape"):
         return values.shape
     with naming(argument):
-        return np.shape(values)
+        return np.asarray(values).shape
 
 
 def joined(sequences: Sequence[np.ndarray]) -> np.ndarray:

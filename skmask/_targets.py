@@ -86,12 +86,13 @@ def same_labels(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def with_label(labels: np.ndarray, where: np.ndarray, label: Any) -> np.ndarray:
     """Return labels with another one put where it is said, both as they were."""
     mark = label_array([label])
-    dtype = np.result_type(labels, mark) if labels.dtype.kind != "O" else labels.dtype
+    is_text = [array.dtype.kind in "SU" for array in (labels, mark)]
+    dtype = np.dtype(object)
+    if labels.dtype.kind != "O" and is_text[0] == is_text[1]:
+        dtype = np.result_type(labels, mark)
     if dtype.kind == "f" and labels.dtype.kind in "iu" and mark.dtype.kind in "iu":
         fits = not labels.size or labels.max() <= np.iinfo(np.int64).max
         dtype = np.dtype(np.int64 if fits else object)
-    elif (dtype.kind in "SU") != (labels.dtype.kind in "SU"):
-        dtype = np.dtype(object)
     found = labels.astype(dtype)
     found[where] = label
     return found

@@ -407,7 +407,7 @@ def _check_weight(weight: np.ndarray) -> np.ndarray:
     if (weight < 0).any() or not weight.any():
         found = quote(weight[weight < 0]) if (weight < 0).any() else "0 everywhere"
         raise ValueError(
-            f"sample_weight must not be negative, and not 0 everywhere; got {found}. Use 0 for "
+            f"sample_weight must not be negative, and not zero everywhere; got {found}. Use 0 for "
             "what does not count."
         )
     return weight

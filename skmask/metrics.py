@@ -48,7 +48,7 @@ def _costs_of_decisions(
         name, given = ("cost_matrix", cost_matrix) if costs is None else ("costs", costs)
         labels = all_labels(true_labels, predicted_labels)
         with naming(name):
-            n_classes = np.shape(without_names(given, name))[-1:]
+            n_classes = np.asarray(without_names(given, name)).shape[-1:]
         if n_classes != labels.shape:
             raise ValueError(
                 f"labels must be given where not all classes occur; got {len(labels)} classes in "
@@ -343,7 +343,7 @@ class _RoutedScorer:
 
 def _is_for_prediction(estimator: Any, name: str, value: Any) -> bool:
     """Say whether metadata of a metric is something that the estimator predicts with, too."""
-    if name == "costs" and np.ndim(without_names(value, "costs")) == 2:
+    if name == "costs" and np.asarray(without_names(value, "costs")).ndim == 2:
         return False  # what each prediction costs, for the truth that is known
     routing = get_routing_for_object(estimator)
     return name in routing.consumes("predict", [name])

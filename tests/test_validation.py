@@ -210,7 +210,7 @@ def test_bad_data(data, wrong):
 
 def test_all_zero_sample_weight(data):
     X, y, _ = data
-    with pytest.raises(ValueError, match="and not 0 everywhere; got 0 everywhere"):
+    with pytest.raises(ValueError, match="and not zero everywhere; got 0 everywhere"):
         make().fit(X, y, sample_weight=np.zeros(60))
 
 
