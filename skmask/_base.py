@@ -13,19 +13,19 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skmask._hold_out import held_out_rows
 from skmask._html import DocumentedHtml
-from skmask._targets import check_classes, encode_labels
+from skmask._messages import naming, quote, shown
+from skmask._numbers import check_float32, scaled
+from skmask._targets import check_classes, check_labels, encode_labels
 from skmask._validation import (
     HasMethods,
     Interval,
     InvalidParameterError,
     StrOptions,
-    naming,
-    quote,
+    check_features,
     validate_parameter_constraints,
 )
 from skmask.engine import (
@@ -50,6 +50,9 @@ __all__ = ["BaseKerasClassifier", "Rows", "checked_network", "layer_sizes"]
 
 History = dict[str, list[float]]
 
+# Weights below 2 to this power may be summed.
+_LARGEST_EXPONENT = 900
+
 # Attributes that scikit-learn sets, with its metadata requests and its callbacks.
 _NOT_SET_BY_FIT = ("_metadata_request", "_skl_", "_callback_", "_parent_callback_")
 
@@ -63,8 +66,8 @@ class Rows:
     X : ndarray or CSR of shape (n_samples, ...)
     target : ndarray of shape (n_samples, ...)
         Class numbers, or a 0 or 1 for each label.
-    weight : ndarray of shape (n_samples,) or that of `target`
-        0 for what does not count.
+    weight : ndarray of float64 of shape (n_samples,) or that of `target`
+        0 for what does not count, below 1 for the rest.
     labels : ndarray
         All labels in the order of the outputs: the same while training goes on.
     n_outputs : int
@@ -75,6 +78,8 @@ class Rows:
         What else the loss takes: row by row, and the same for all rows.
     weights : dict of str to ndarray
         Variables of the network that are known beforehand, by name.
+    exponent : int
+        The weights given are those here times 2 to this power: their sums overflow nothing.
     lengths : ndarray of shape (n_samples,) or None
         Work that each row takes, where rows of similar length are to share a batch.
     attributes : dict
@@ -90,6 +95,7 @@ class Rows:
     columns: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
+    exponent: int = 0
     lengths: np.ndarray | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -119,7 +125,23 @@ class Rows:
 
     def with_mean_weight_one(self) -> "Rows":
         """Scale the weights so that those of what counts have a mean of 1."""
-        return replace(self, weight=self.weight / self.weight[self.weight > 0].mean())
+        weight = scaled(self.weight)[0]
+        return replace(self, weight=weight / weight[weight > 0].mean(), exponent=0)
+
+    def with_weights_as_given(self) -> "Rows":
+        """Undo the scaling of the weights; raise where they are beyond float32."""
+        with np.errstate(over="ignore", under="ignore"):
+            weight = np.ldexp(self.weight, self.exponent)
+        check_float32(
+            weight,
+            "sample_weight in partial_fit, class_weight taken into account,",
+            "Weights are not scaled there: give others.",
+        )
+        return replace(self, weight=weight, exponent=0)
+
+    def in_units_given(self, sums: np.ndarray) -> np.ndarray:
+        """Return sums of weights as they are without the scaling, as far as float64 reaches."""
+        return np.ldexp(sums, min(self.exponent, _LARGEST_EXPONENT))
 
     def engine_columns(self) -> dict[str, Any]:
         """Return what the engine is given row by row."""
@@ -208,22 +230,18 @@ class BaseKerasClassifier(
         """Return X, y of one label per row, its class numbers and all labels as announced."""
         with naming("X and y"):
             check_consistent_length(X, y)
-        with naming("X"):
-            X, y = validate_data(
-                self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
-            )
-        return X, y, *self._read_codes(y, labels)
+        y = check_labels(y)
+        return self._check_X(X, reset=reset), y, *self._read_codes(y, labels)
 
     def _read_codes(self, y: np.ndarray, labels: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the class numbers of labels, and all labels as announced."""
-        with naming("y"):
-            check_classification_targets(y)
         if labels is None:
             labels = check_classes(self.classes, y)
         return encode_labels(y, np.sort(labels)), labels
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         with naming("X"):
+            X = check_features(X)
             return validate_data(
                 self, X, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
             )
@@ -244,12 +262,11 @@ class BaseKerasClassifier(
                     "estimator; got None. Pass all labels that will come."
                 )
             return None if given is None else check_classes(given, np.empty(0))
-        if classes is not None and not np.array_equal(
-            check_classes(classes, np.empty(0)), self._labels
-        ):
+        again = self._labels if classes is None else check_classes(classes, np.empty(0))
+        if again.tolist() != self._labels.tolist():
             raise ValueError(
                 f"classes must be the same in every call of partial_fit, {quote(self._labels)}; "
-                f"got {quote(np.asarray(classes))}. Pass them in the first call only."
+                f"got {quote(again)}. Pass them in the first call only."
             )
         return self._labels
 
@@ -260,7 +277,7 @@ class BaseKerasClassifier(
     ) -> Any:
         """Fit for `epochs`; with `hold_out`, or `early_stopping`, to a part of the rows."""
         self._validate_params()
-        epochs = self.epochs if epochs is None else epochs
+        epochs = int(self.epochs if epochs is None else epochs)
         context = self._init_callback_context(max_subtasks=epochs)
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         with self._nothing_half_changed():
@@ -285,7 +302,8 @@ class BaseKerasClassifier(
         goes_on = self.__sklearn_is_fitted__()
         with self._nothing_half_changed():
             rows = self._read_rows(X, y, labels=labels, reset=not goes_on, **metadata)
-            self._train(rows.that_count(), epochs=1, goes_on=goes_on)
+            rows = rows.that_count().with_weights_as_given()
+            self._train(rows, epochs=1, goes_on=goes_on)
         return self
 
     def _train(
@@ -339,7 +357,7 @@ class BaseKerasClassifier(
                 network=network,
                 loss=self._make_loss(),
                 optimizer=optimizer_recipe(self.optimizer, self.learning_rate),
-                batch_size=self.batch_size,
+                batch_size=int(self.batch_size),
                 columns=rows.engine_columns(),
                 constants=rows.constants,
                 validation=None if held_out is None else held_out.engine_columns(),
@@ -347,7 +365,7 @@ class BaseKerasClassifier(
             ),
             start,
             epochs=epochs,
-            patience=self.n_iter_no_change if self.early_stopping else None,
+            patience=int(self.n_iter_no_change) if self.early_stopping else None,
             callbacks=self._copied_callbacks(),
             watchers=watchers,
             # What Ctrl-C leaves of a training that goes on from a fit.
@@ -373,7 +391,7 @@ class BaseKerasClassifier(
 
     def _check_goes_on(self, rows: Rows) -> None:
         """Raise where a further call contradicts those before it."""
-        if not np.array_equal(rows.labels, self._ordered_labels):
+        if rows.labels.tolist() != self._ordered_labels.tolist():
             raise ValueError(
                 f"y must have the classes of the fit that it goes on from, "
                 f"{quote(self._ordered_labels)}; got {quote(rows.labels)}. Pass classes= with "
@@ -531,14 +549,17 @@ class _EpochTasks:
 
 def layer_sizes(sizes: Any, argument: str) -> tuple[int, ...]:
     """Return the units of each layer, of which there may be none."""
-    sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-    for size in sizes:
-        if not isinstance(size, Integral) or size < 1:
-            raise InvalidParameterError(
-                f"{argument} must hold whole numbers of 1 or more; got {sizes!r}. Give the units "
-                "of each layer."
-            )
-    return tuple(int(size) for size in sizes)
+    try:
+        units = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+    except TypeError:
+        units = (None,)
+    is_legal = Interval(Integral, 1, None, closed="left").is_satisfied_by
+    if not all(map(is_legal, units)):
+        raise InvalidParameterError(
+            f"{argument} must hold whole numbers of 1 or more, which a machine can hold; got "
+            f"{shown(sizes)}. Give the units of each layer."
+        )
+    return tuple(map(int, units))
 
 
 def checked_network(

@@ -221,11 +221,14 @@ _PARTS = {
 
 
 def documented(thing: _Thing) -> _Thing:
-    """Fill the parts into the docstring of a class or a function."""
+    """Fill the parts into the docstring of a class or a method; errors call it by its own name."""
 
     def part(match: re.Match[str]) -> str:
         return indent(_PARTS[match[2]].rstrip("\n"), match[1])
 
+    if not isinstance(thing, type):
+        # The class that shares a method with its leaves is not the one that a user knows.
+        thing.__qualname__ = thing.__name__  # type: ignore[attr-defined]
     if thing.__doc__:  # there is none under python -OO
         thing.__doc__ = re.sub(r"(?m)^( *)\{(\w+)\}$", part, thing.__doc__)
     return thing

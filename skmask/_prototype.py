@@ -18,9 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmask._base import Rows
 from skmask._docs import documented
+from skmask._frames import named, without_names
+from skmask._messages import naming, quote, shown
+from skmask._numbers import as_numbers, check_float32, unmasked
 from skmask._softmax import SoftmaxClassifier
-from skmask._targets import encode_labels
-from skmask._validation import Interval, StrOptions, as_numbers, quote
+from skmask._targets import class_numbers, encode_labels, label_array, label_table
+from skmask._validation import Interval, StrOptions, check_by_label
 from skmask.engine import (
     OPTIMIZERS,
     Lbfgs,
@@ -277,6 +280,7 @@ class PrototypeClassifier(SoftmaxClassifier):
 
         {fit_returns}
         """
+        self._validate_params()
         by_lbfgs = self.solver == "lbfgs"
         if by_lbfgs and (self.early_stopping is True or self.callbacks):
             raise ValueError(
@@ -286,7 +290,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         self._fit(
             X,
             y,
-            epochs=self.max_iter if by_lbfgs else self.epochs,
+            epochs=int(self.max_iter) if by_lbfgs else self.epochs,
             sample_weight=sample_weight,
             allowed=allowed,
             prototype_labels=prototype_labels,
@@ -375,6 +379,8 @@ class PrototypeClassifier(SoftmaxClassifier):
         **metadata: Any,
     ) -> Rows:
         rows = super()._read_rows(X, y, labels=labels, reset=reset, **metadata)
+        if callable(self.kernel):
+            _check_kernel(self.kernel, rows.X.shape[1])
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or not reset)
         if goes_on:
             names = ("prototypes_", "prototype_labels_", "prototype_indices_", "scale_")
@@ -394,7 +400,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         """Return the attributes that say what is compared with."""
         scale = self._scale_for(rows)
         if not isinstance(self.prototypes, str):
-            given = np.asarray(self.prototypes)
+            given = self._given_prototypes(rows.X.shape[1])
             if given.ndim == 2:
                 return self._given_rows(given, prototype_labels, rows, scale)
         if prototype_labels is not None:
@@ -417,19 +423,30 @@ class PrototypeClassifier(SoftmaxClassifier):
         n_features = rows.X.shape[1]
         if isinstance(self.scale, str):
             std = _weighted_std(rows.X, rows.weight)
-            return np.where(std > 0, std, 1.0)
-        scale = as_numbers(self.scale, "scale", f"({n_features},)")
-        if scale.ndim and scale.shape != (n_features,):
-            raise ValueError(
-                f"scale must be one number, or one for each of the {n_features} features; got "
-                f"shape {scale.shape}. Give as many numbers."
-            )
+            return np.where(std >= np.finfo(np.float32).tiny, std, 1.0)
+        names = self._feature_names(n_features)
+        scale = check_by_label(self.scale, names, "scale", at_least=-np.inf, of="feature")
         if (scale <= 0).any():
             raise ValueError(
-                f"scale must be above 0; got {quote(np.atleast_1d(scale)[scale <= 0])}. Use 1 "
-                "for features that need no scale."
+                f"scale must be above 0; got {quote(scale[scale <= 0])}. Use 1 for features that "
+                "need no scale."
             )
-        return np.broadcast_to(scale, (n_features,)).copy()
+        return check_float32(scale, "scale", "Scale X.")
+
+    def _feature_names(self, n_features: int) -> np.ndarray:
+        """Return the names of the features of X, or their numbers where they have none."""
+        return getattr(self, "feature_names_in_", np.arange(n_features))
+
+    def _given_prototypes(self, n_features: int) -> np.ndarray:
+        """Return the parameter as an array; columns of a DataFrame are those of X."""
+        names = self._feature_names(n_features)
+        with naming("prototypes"):
+            frame = named(self.prototypes, "prototypes")
+            if frame is not None and frame.values.ndim == 2:
+                return frame.by_name(names, "prototypes", of="feature")
+            given = np.asarray(unmasked(without_names(self.prototypes, "prototypes"), "prototypes"))
+        is_objects = given.ndim == 1 and given.dtype.kind == "O"
+        return label_array(given.tolist()) if is_objects else given
 
     def _given_rows(
         self, given: np.ndarray, prototype_labels: Any, rows: Rows, scale: np.ndarray
@@ -446,21 +463,23 @@ class PrototypeClassifier(SoftmaxClassifier):
                 "prototype_labels must be given to fit when the parameter prototypes holds rows; "
                 "got None. Give the class of each."
             )
-        labels = np.asarray(prototype_labels)
+        labels = label_table(prototype_labels, "prototype_labels")
         if labels.shape != (len(prototypes),):
             raise ValueError(
                 f"prototype_labels must have shape ({len(prototypes)},), one class for each row "
                 f"in prototypes; got {labels.shape}. Give the class of each."
             )
-        unknown = [label for label in labels.tolist() if label not in rows.labels.tolist()]
-        if unknown:
+        with naming("prototype_labels"):
+            codes = class_numbers(labels, rows.labels)
+        if (codes < 0).any():
             raise ValueError(
                 f"prototype_labels must be among the classes {quote(rows.labels)}; got "
-                f"{quote(unknown)}. Correct them, or pass classes= with all labels."
+                f"{quote(labels[codes < 0])}. Correct them, or pass classes= with all labels."
             )
+        check_float32(prototypes, "prototypes", "Scale them, and X.", may_vanish=True)
         return {
             "prototypes_": prototypes.astype(np.float32),
-            "prototype_labels_": labels,
+            "prototype_labels_": rows.labels[codes],
             "prototype_indices_": np.full(len(prototypes), -1),
             "scale_": scale,
         }
@@ -510,6 +529,22 @@ class PrototypeClassifier(SoftmaxClassifier):
     ) -> dict[str, Any]:
         trained = dict(zip(network.weight_names, state.weights, strict=True))
         return {"weights_": trained["a"].copy(), "bias_": trained["b"].copy()}
+
+
+def _check_kernel(kernel: Callable[..., Any], n_features: int) -> None:
+    """Raise if a function does not work elementwise on two rows and three prototypes."""
+    rule = "kernel must work elementwise, f(x, p) of the shape that x and p have together"
+    cure = "Use the functions of keras.ops, and do not sum."
+    shape = (2, 3, n_features)
+    x, p = np.ones((2, n_features), np.float32), np.zeros((3, n_features), np.float32)
+    try:
+        values = elementwise_kernel(x, p, 1.0, kernel)
+        found = np.asarray(values)
+    except Exception as error:
+        raise TypeError(f"{rule}; got an error in it. {cure}") from error
+    if not hasattr(values, "dtype") or found.shape != shape or found.dtype.kind != "f":
+        got = f"shape {found.shape} of {found.dtype}" if found.ndim else shown(values)
+        raise ValueError(f"{rule}, {shape} here; got {got}. {cure}")
 
 
 def _row_numbers(numbers: np.ndarray, n_rows: int) -> np.ndarray:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.callback import with_callbacks
-from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from skmask._base import BaseKerasClassifier, Rows
 from skmask._docs import documented
-from skmask._targets import decode_labels
+from skmask._numbers import scaled_product
+from skmask._targets import accuracy, decode_labels
 from skmask._validation import (
     Allowed,
     StrOptions,
@@ -188,7 +188,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         float
             Share of rows whose label is predicted.
         """
-        return accuracy_score(y, self.predict(X, allowed=allowed), sample_weight=sample_weight)
+        return accuracy(y, self.predict(X, allowed=allowed), sample_weight)
 
     # Checking what is given.
 
@@ -206,8 +206,9 @@ class SoftmaxClassifier(BaseKerasClassifier):
         raw_X = X
         X, y, codes, labels = self._read_labels(X, y, labels, reset=reset)
         classes = np.sort(labels)
-        weight = check_sample_weight(sample_weight, X)
-        weight = weight * check_class_weight(self.class_weight, codes, classes, weight)[codes]
+        weight = check_sample_weight(sample_weight, len(codes))
+        by_class = check_class_weight(self.class_weight, codes, classes, weight)
+        weight, exponent = scaled_product(weight, by_class[codes])
         columns = None
         if self.allowed_columns is not None:
             columns = check_columns(self.allowed_columns, raw_X, len(labels))
@@ -224,6 +225,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
             strata=codes,
             columns=by_row,
             constants=for_all,
+            exponent=exponent,
             attributes=class_attributes(labels, is_restricted=mask is not None, columns=columns),
         )
 

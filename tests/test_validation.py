@@ -186,7 +186,7 @@ DATA_ERRORS = {
     "empty": (lambda X, y: (X[:0], y[:0]), r"Found array with 0 sample\(s\)"),
     "text": (
         lambda X, y: (np.full(X.shape, "ninety", dtype=object), y),
-        "could not convert string",
+        "X must hold numbers; got text",
     ),
     "continuous y": (lambda X, y: (X, y + 0.5), "Unknown label type: continuous"),
     "nan in y": (lambda X, y: (X, replaced(y, 0, np.nan)), "Input y contains NaN"),
@@ -210,13 +210,13 @@ def test_bad_data(data, wrong):
 
 def test_all_zero_sample_weight(data):
     X, y, _ = data
-    with pytest.raises(ValueError, match="Sample weights must contain at least one non-zero"):
+    with pytest.raises(ValueError, match="and not zero everywhere; got 0 everywhere"):
         make().fit(X, y, sample_weight=np.zeros(60))
 
 
 def test_negative_sample_weight(data):
     X, y, _ = data
-    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+    with pytest.raises(ValueError, match="sample_weight must not be negative"):
         make().fit(X, y, sample_weight=np.full(60, -1.0))
 
 
