@@ -20,6 +20,7 @@ from skmask._validation import (
 )
 from skmask.engine import Loss, softmax
 from skmask.nn.losses import cost_weighted_crossentropy, expected_cost, restricted_crossentropy
+from skmask.nn.metrics import masked_accuracy
 
 __all__ = ["CostSensitiveClassifier"]
 
@@ -221,6 +222,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
         allowed_columns=None,
         cost_matrix=None,
         loss="expected_cost",
@@ -243,6 +245,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
             allowed_columns=allowed_columns,
             cost_matrix=cost_matrix,
             loss=loss,
@@ -305,7 +308,6 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         ValueError
             If the decision needs `costs` and they were not given.
         """
-        self._check_read_now("decision")
         return self._decisions(X, allowed, costs, ndims=(3,))
 
     @documented
@@ -333,6 +335,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
 
     def _decisions(self, X: Any, allowed: Any, costs: Any, *, ndims: tuple[int, ...]) -> np.ndarray:
         """Return the label decided for in each row; costs of two dimensions decide nothing."""
+        self._check_read_now("decision")
         scores = self._scores(X, allowed)
         if costs is not None:
             costs = check_costs(costs, n_samples=len(scores), classes=self._labels, ndims=ndims)
@@ -349,7 +352,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         return decode_labels(_cheapest(scores, softmax(scores), costs), self.classes_)
 
     def _make_loss(self) -> Loss:
-        return Loss(_LOSSES[self.loss])
+        return Loss(_LOSSES[self.loss], metrics=(("accuracy", masked_accuracy),))
 
     def _read_rows(
         self, X: Any, y: Any, *, labels: Any, reset: bool, costs: Any = None, **metadata: Any
@@ -384,5 +387,5 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             check_not_negative(costs, name)
         if self.loss != "crossentropy":
             inputs = rows.constants if by_row is None else rows.columns
-            inputs[name] = _in_mean_errors(costs, true, name).astype(np.float32)
+            inputs[name] = _in_mean_errors(costs, true, name)
         return rows

@@ -221,6 +221,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
         pos_weight="balanced",
         loss="weighted_bce",
         threshold=0.5,
@@ -243,6 +244,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
             pos_weight=pos_weight,
             loss=loss,
             threshold=threshold,
@@ -404,7 +406,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     def _make_loss(self) -> Loss:
         metrics = ("recall", logit_recall), ("precision", logit_precision)
-        return Loss(_LOSSES[self.loss], metrics=metrics)
+        return Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",))
 
     # Reading what is given.
 
@@ -518,7 +520,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         constants = {"pos_weight": pos_weight, "cutoff": logit(thresholds)}
         return replace(
             rows,
-            constants={name: value.astype(np.float32) for name, value in constants.items()},
+            constants=constants,
             attributes={
                 **rows.attributes,
                 "pos_weight_": pos_weight,

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmask._base import Rows
+from skmask._base import Rows, type_of_results
 from skmask._docs import documented
 from skmask._frames import named, without_names
 from skmask._messages import naming, quote, shown
@@ -31,15 +31,20 @@ from skmask.engine import (
     Network,
     State,
     described_network,
+    note_use,
 )
 from skmask.nn.layers import KERNELS, elementwise_kernel, is_product_safe
 from skmask.nn.losses import restricted_crossentropy
+from skmask.nn.metrics import masked_accuracy
 from skmask.nn.networks import prototype_sums
 
 __all__ = ["PrototypeClassifier"]
 
 _WAYS = ("kmeans", "medoid", "random")
 _ROWS_AT_ONCE = 256
+
+# Parameters whose values at the fit are kept, to see which changed when training goes on.
+_ASKED = ("prototypes", "n_prototypes", "scale")
 
 
 # Which rows to take: functions of the rows of one class, scaled, and their weights.
@@ -143,7 +148,7 @@ class PrototypeClassifier(SoftmaxClassifier):
     Attributes
     ----------
     {classes_attribute}
-    prototypes_ : ndarray of float32 of shape (n_prototypes_total, n_features)
+    prototypes_ : ndarray of shape (n_prototypes_total, n_features)
         The rows compared with, those of one class together, classes in the order of `classes_`
         where `fit` chose them.
     prototype_labels_ : ndarray of shape (n_prototypes_total,)
@@ -238,6 +243,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
         max_iter=1000,
         tol=1e-6,
     ):
@@ -260,6 +266,7 @@ class PrototypeClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
             max_iter=max_iter,
             tol=tol,
         )
@@ -343,23 +350,31 @@ class PrototypeClassifier(SoftmaxClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_prototypes_total, n_features)
+        ndarray of shape (n_samples, n_prototypes_total, n_features)
             a_pk f(x_k, x_pk). Summed over the features, and with `bias_` over the prototypes of
             a class, its logit.
         """
         check_is_fitted(self)
+        note_use()
+        dtype = type_of_results(X)
         X = self._check_X(X, reset=False)
-        terms = np.empty((X.shape[0], *self.prototypes_.shape), np.float32)
-        weights = self.weights_.astype(np.float32)
-        scale, kernel = self.scale_.astype(np.float32), self._architecture[0][0]
+        terms = np.empty((X.shape[0], *self.prototypes_.shape), dtype)
+        scale, kernel = self.scale_.astype(X.dtype), self._architecture[0]["kernel"]
         for start in range(0, len(terms), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             values = elementwise_kernel(_dense(X[rows]), self.prototypes_, scale, kernel)
-            np.multiply(weights, np.asarray(values), out=terms[rows])
+            np.multiply(self.weights_, np.asarray(values), out=terms[rows], casting="same_kind")
         return terms
 
     def _make_loss(self) -> Loss:
-        return Loss(restricted_crossentropy)
+        if self.solver == "lbfgs":
+            return Loss(restricted_crossentropy)
+        return Loss(restricted_crossentropy, metrics=(("accuracy", masked_accuracy),))
+
+    def _type_of_fit(self, rows: Rows, *, goes_on: bool, is_partial: bool) -> str:
+        if self.solver == "lbfgs":
+            return "float64"
+        return super()._type_of_fit(rows, goes_on=goes_on, is_partial=is_partial)
 
     @property
     def optimizer(self):
@@ -383,8 +398,7 @@ class PrototypeClassifier(SoftmaxClassifier):
             _check_kernel(self.kernel, rows.X.shape[1])
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or not reset)
         if goes_on:
-            names = ("prototypes_", "prototype_labels_", "prototype_indices_", "scale_")
-            chosen = {name: getattr(self, name) for name in names}
+            chosen = self._chosen_before(rows, prototype_labels)
         else:
             chosen = self._choose(rows, prototype_labels)
         codes = encode_labels(np.asarray(chosen["prototype_labels_"]), rows.labels)
@@ -394,7 +408,25 @@ class PrototypeClassifier(SoftmaxClassifier):
             "alpha": np.asarray(self.alpha),
             "membership": codes[:, np.newaxis] == np.arange(len(rows.labels)),
         }
-        return replace(rows, weights=weights, attributes={**rows.attributes, **chosen})
+        asked = {name: _copied(getattr(self, name)) for name in _ASKED}
+        attributes = {**rows.attributes, **chosen, "_asked": asked}
+        return replace(rows, weights=weights, attributes=attributes)
+
+    def _chosen_before(self, rows: Rows, prototype_labels: Any) -> dict[str, Any]:
+        """Return what the fit that goes on compares with; `scale` may have changed since."""
+        asked = {name: _is_same(getattr(self, name), value) for name, value in self._asked.items()}
+        changed = [name for name in ("prototypes", "n_prototypes") if not asked[name]]
+        if prototype_labels is not None and not _is_same(prototype_labels, self.prototype_labels_):
+            changed.append("prototype_labels")
+        if changed:
+            raise ValueError(
+                f"{' and '.join(changed)} must stay the same while training goes on (warm_start, "
+                "partial_fit), which keeps its prototypes; got another value. Set it back, or "
+                "clone the estimator."
+            )
+        names = ("prototypes_", "prototype_labels_", "prototype_indices_", "scale_")
+        chosen = {name: getattr(self, name) for name in names}
+        return chosen if asked["scale"] else {**chosen, "scale_": self._scale_for(rows)}
 
     def _choose(self, rows: Rows, prototype_labels: Any) -> dict[str, Any]:
         """Return the attributes that say what is compared with."""
@@ -478,7 +510,7 @@ class PrototypeClassifier(SoftmaxClassifier):
             )
         check_float32(prototypes, "prototypes", "Scale them, and X.", may_vanish=True)
         return {
-            "prototypes_": prototypes.astype(np.float32),
+            "prototypes_": prototypes,
             "prototype_labels_": rows.labels[codes],
             "prototype_indices_": np.full(len(prototypes), -1),
             "scale_": scale,
@@ -504,31 +536,35 @@ class PrototypeClassifier(SoftmaxClassifier):
     # The network.
 
     def _settings(self, rows: Rows) -> Any:
-        dtype = "float64" if self.solver == "lbfgs" else "float32"
         prototypes, scale = rows.weights["prototypes"], rows.weights["scale"]
         # Said of the one kernel that asks: a setting more is a program more.
         product_form = self.kernel == "exponential" and is_product_safe(prototypes, scale)
-        return self.kernel, len(prototypes), product_form, dtype
+        return {
+            "kernel": self.kernel,
+            "n_prototypes": len(prototypes),
+            "product_form": product_form,
+        }
 
     def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, dtype: str
     ) -> Network:
-        kernel, n_prototypes, product_form, dtype = settings
-        return described_network(
-            prototype_sums,
-            input_shape,
-            n_outputs,
-            n_prototypes=n_prototypes,
-            kernel=kernel,
-            product_form=product_form,
-            dtype=dtype,
-        )
+        return described_network(prototype_sums, input_shape, n_outputs, policy=dtype, **settings)
 
     def _attributes_from(
         self, network: Network, state: State, held_out: Rows | None
     ) -> dict[str, Any]:
         trained = dict(zip(network.weight_names, state.weights, strict=True))
-        return {"weights_": trained["a"].copy(), "bias_": trained["b"].copy()}
+        names = {"weights_": "a", "bias_": "b", "prototypes_": "prototypes"}
+        return {attribute: trained[name].copy() for attribute, name in names.items()}
+
+
+def _copied(value: Any) -> Any:
+    """Return a parameter as it is now, whatever becomes of the object."""
+    return value if isinstance(value, str | Real) else np.array(value)
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    return np.array_equal(np.asarray(value), np.asarray(other))
 
 
 def _check_kernel(kernel: Callable[..., Any], n_features: int) -> None:

@@ -12,7 +12,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skmask._base import Rows, checked_network, layer_sizes
+from skmask._base import Rows, checked_network, layer_sizes, type_of_results
 from skmask._docs import documented
 from skmask._frames import named
 from skmask._hold_out import rarest_label
@@ -68,7 +68,7 @@ class _Sequences:
 
     Parameters
     ----------
-    X : ndarray of float32 of shape (n, n_packed_steps, n_features)
+    X : ndarray of shape (n, n_packed_steps, n_features)
         Packed, NaN behind.
     steps : Steps
         Which steps are real where they stood.
@@ -231,6 +231,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
     ):
         super().__init__(
             units=units,
@@ -254,6 +255,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
         )
 
     # Public methods.
@@ -326,7 +328,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
+        ndarray of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
             The last axis follows `classes_`. NaN at padding, exactly 0 where a class is not
             allowed; otherwise the sum over the classes is 1.
         """
@@ -343,7 +345,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
+        ndarray of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
             As in `predict_proba`. -inf where a class is not allowed.
         """
         return super().predict_log_proba(X, allowed=allowed)
@@ -359,7 +361,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
+        ndarray of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
             Logits, NaN at padding. A class that is not allowed has 100 less than the lowest
             logit of the allowed classes of its step. For two classes, the value of the second
             minus that of the first, without the last axis.
@@ -423,10 +425,10 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     def _check_matrix(
         self, matrix: Any, is_by_step: bool, *, may_be_nan: bool, reset: bool
     ) -> np.ndarray:
-        """Return all steps, or a row of X for each sequence of single features, as float32."""
+        """Return all steps, or a row of X for each sequence of single features."""
         matrix = check_features(matrix)
         settings = {
-            "dtype": np.float32,
+            "dtype": self._types_to_read(reset=reset),
             "order": "C",
             "ensure_all_finite": "allow-nan" if may_be_nan else True,
         }
@@ -594,24 +596,31 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             raise InvalidParameterError(
                 "units must name at least one layer; got none. Give the units of each layer."
             )
-        return self.network, units, self.cell, self.bidirectional, rows.attributes["_outputs"]
+        return {
+            "network": self.network,
+            "units": units,
+            "cell": self.cell,
+            "bidirectional": bool(self.bidirectional),
+            "architecture": rows.attributes["_outputs"],
+        }
 
     def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, dtype: str
     ) -> Network:
-        network, units, cell, bidirectional, outputs = settings
+        network, units, cell, bidirectional, outputs = settings.values()
         input_shape = (None, input_shape[-1])
         if network is not None:
             steps = (outputs.n_steps,) if outputs.by_step else ()
             made = partial(masked, network=network)
-            return checked_network(made, input_shape, n_outputs, (None, *steps, n_outputs))
-        recurrent = {"units": units, "cell": cell, "bidirectional": bool(bidirectional)}
+            shape = (None, *steps, n_outputs)
+            return checked_network(made, input_shape, n_outputs, shape, dtype)
         if outputs.n_steps is None:
-            return described_network(
-                tagger, input_shape, n_outputs, return_sequences=outputs.by_step, **recurrent
-            )
+            function, of_output = tagger, {"return_sequences": outputs.by_step}
+        else:
+            function, of_output = encoder_decoder, {"n_steps": outputs.n_steps}
+        recurrent = {"units": units, "cell": cell, "bidirectional": bidirectional}
         return described_network(
-            encoder_decoder, input_shape, n_outputs, n_steps=outputs.n_steps, **recurrent
+            function, input_shape, n_outputs, policy=dtype, **recurrent, **of_output
         )
 
     def _make_loss(self) -> Loss:
@@ -625,17 +634,18 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         check_is_fitted(self)
         by_step, n_steps_out = self._outputs.by_step, self._outputs.n_steps
         may_be_empty = by_step and n_steps_out is None
+        dtype = type_of_results(X)
         sequences = self._read_sequences(
             X, mask_value=self._mask_value, reset=False, may_be_empty=may_be_empty
         )
         self._check_mask_is_given(allowed)
         if not by_step:
             X, mask = split_off_allowed(sequences.X, allowed, None, self._labels)
-            return self._scores_of(X, mask, finish)
+            return self._scores_of(X, mask, finish, dtype)
         steps, n_packed = sequences.of_output(n_steps_out)
         mask = _read_step_mask(allowed, steps.is_real, self._labels)
         column = None if mask is None else mask.column(steps, n_packed)
-        return steps.unpack(self._scores_of(sequences.X, column, finish), np.nan)
+        return steps.unpack(self._scores_of(sequences.X, column, finish, dtype), np.nan)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -216,14 +216,14 @@ def check_real_steps(
 
     Parameters
     ----------
-    values : ndarray of float32 of shape (n, n_steps, n_features)
+    values : ndarray of float32 or float64 of shape (n, n_steps, n_features)
     is_given : ndarray of bool of shape (n, n_steps)
     mask_value : float
     may_be_empty : bool
         Whether a sequence may have no real step.
     """
     is_nan = np.isnan(values)
-    is_value = is_nan if np.isnan(mask_value) else values == np.float32(mask_value)
+    is_value = is_nan if np.isnan(mask_value) else values == values.dtype.type(mask_value)
     steps = Steps(is_given & ~is_value.all(axis=2))
     is_part = (is_nan.any(axis=2) & steps.is_real).nonzero()
     if len(is_part[0]):

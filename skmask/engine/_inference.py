@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from skmask.engine._network import Network
 from skmask.engine._machine import note_trace
+from skmask.engine._network import Network
 from skmask.engine._tensorflow import keras, note_use, tf
 
 # Rows at once, and numbers in a chunk's widest layer: what bounds the memory.
@@ -25,7 +25,7 @@ def _make_forward(network: Network) -> Any:
     @tf.function(
         input_signature=[
             *(tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables),
-            tf.TensorSpec(model.input_shape, tf.float32),
+            tf.TensorSpec(model.input_shape, model.inputs[0].dtype),
         ],
         autograph=False,
     )
@@ -33,7 +33,7 @@ def _make_forward(network: Network) -> Any:
         note_trace()
         *weights, X = inputs
         with keras.StatelessScope(list(zip(model.variables, weights, strict=True))):
-            return tf.cast(model(X, training=False), tf.float32)
+            return model(X, training=False)
 
     return forward.get_concrete_function()
 
@@ -55,6 +55,7 @@ class Predictor:
         make = _kept_forward if network.is_shareable else _make_forward
         self._forward = make(network)
         self._weights = [tf.constant(weight) for weight in weights]
+        self._dtype = network.dtype
         self._width = max((shape[-1] for shape in network.weight_shapes if shape), default=1)
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
@@ -79,10 +80,12 @@ class Predictor:
         results = np.empty(0, np.float32)
         for start in range(0, n_rows, step):
             rows = slice(start, start + step)
-            logits = self._logits(X[rows])
+            found = self._logits(X[rows])
+            if finish is not None:
+                found = finish(found, rows)
             if not start:
-                results = np.empty((n_rows, *logits.shape[1:]), np.float32)
-            results[rows] = logits if finish is None else finish(logits, rows)
+                results = np.empty((n_rows, *found.shape[1:]), found.dtype)
+            results[rows] = found
         return results
 
     def _logits(self, X: Any) -> np.ndarray:
@@ -91,7 +94,7 @@ class Predictor:
         # The function's own call checks each argument's shape anew, which takes ten times as
         # long as a row.
         (logits,) = tf.raw_ops.StatefulPartitionedCall(
-            args=[*self._weights, tf.constant(X)], Tout=[tf.float32], f=self._forward
+            args=[*self._weights, tf.constant(X)], Tout=[tf.as_dtype(self._dtype)], f=self._forward
         )
         return np.asarray(logits)
 

@@ -13,9 +13,7 @@ _KNOWN_LAYERS = {
     layer
     for module in (keras.layers, layers)
     for name, layer in vars(module).items()
-    if isinstance(layer, type)
-    and issubclass(layer, keras.layers.Layer)
-    and name not in _NOT_BY_ROW
+    if isinstance(layer, type) and issubclass(layer, keras.layers.Layer) and name not in _NOT_BY_ROW
 }
 
 # Functions of Keras tensors, `keras.ops.relu(x)` or `x + y`, that work on each number by itself.

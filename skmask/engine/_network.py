@@ -95,7 +95,7 @@ class Network:
         self.weight_names = [variable.name for variable in model.variables]
         self.weight_shapes = [tuple(variable.shape) for variable in model.variables]
         self.output_shape = model.output_shape
-        self.dtype = 'float64' if model.output.dtype == 'float64' else 'float32'
+        self.dtype = "float64" if model.output.dtype == "float64" else "float32"
         if key is None:
             key = describe(model)
         self.is_shareable = key is not None
@@ -173,23 +173,26 @@ def with_weights(network: Network, weights: list[np.ndarray]) -> Any:
 
 
 def custom_network(
-    network: Callable[[Any, int], Any], input_shape: tuple[int | None, ...], n_outputs: int
+    network: Callable[[Any, int], Any],
+    input_shape: tuple[int | None, ...],
+    n_outputs: int,
+    policy: str = "float32",
 ) -> Network:
     """Return the network that a user's callable `(inputs, n_outputs) -> logits` makes."""
-    return Network(partial(_model, network, input_shape, n_outputs))
+    return Network(partial(_model, network, input_shape, n_outputs, policy))
 
 
 def described_network(
     network: Callable[..., Any],
     input_shape: tuple[int | None, ...],
     n_outputs: int,
+    policy: str = "float32",
     **settings: Hashable,
 ) -> Network:
     """Return the network `network(inputs, n_outputs, **settings)`, without building it twice.
 
     For functions that depend on nothing but their arguments, and on Keras' dtype policy.
     """
-    policy = keras.config.dtype_policy().name
     return _described_network(network, input_shape, n_outputs, policy, **settings)
 
 
@@ -202,14 +205,19 @@ def _described_network(
     **settings: Hashable,
 ) -> Network:
     return Network(
-        partial(_model, partial(network, **settings), input_shape, n_outputs),
+        partial(_model, partial(network, **settings), input_shape, n_outputs, policy),
         key=(network, input_shape, n_outputs, policy, tuple(sorted(settings.items()))),
     )
 
 
-def _model(network: Callable[..., Any], input_shape: tuple[int | None, ...], n_outputs: int) -> Any:
-    inputs = keras.Input(input_shape)
+def _model(
+    network: Callable[..., Any], input_shape: tuple[int | None, ...], n_outputs: int, policy: str
+) -> Any:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    inputs = keras.Input(input_shape, dtype=policy)
     logits = network(inputs, n_outputs)
+    keras.config.set_dtype_policy(before)
     if not keras.backend.is_keras_tensor(logits):
         raise TypeError(
             f"network must return a Keras tensor; got {logits!r}. Return the logits, made from "

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from skmask.engine._machine import Machine
 from skmask.engine._network import Network
 from skmask.engine._optimizer import Lbfgs
-from skmask.engine._machine import Machine
 from skmask.engine._program import Loss
 from skmask.engine._table import Feed, Layout
 from skmask.engine._tensorflow import tf, without_chatter
@@ -73,9 +73,7 @@ class Objective:
         inputs = (trained, data, constants, np.asarray(n_rows, np.int32))
         key = tuple(array.shape for array in tf.nest.flatten(inputs))
         if key not in self._compiled:
-            self._compiled[key] = self._machine.function(
-                self._value_and_gradient, inputs, xla=True
-            )
+            self._compiled[key] = self._machine.function(self._value_and_gradient, inputs, xla=True)
             with without_chatter():  # XLA announces its first compilation
                 return tuple(self._compiled[key](*inputs))
         return tuple(self._compiled[key](*inputs))

@@ -1,6 +1,6 @@
 """One compiled training program: a network, its optimizer, and epochs over tensors."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -20,6 +20,7 @@ _XLA_FROM_STEPS = 16
 _ROWS_PER_CALL = 65536
 _EPOCHS_AT_MOST = 64
 
+
 @dataclass(frozen=True)
 class Loss:
     """What is minimised, and what else is counted while it is.
@@ -36,12 +37,29 @@ class Loss:
         Ratios, pooled over an epoch: the sum of the weighted values over that of the weighted
         counts, both of the losses' shape.
 
-    Columns and constants are inputs; a function gets those that it has a parameter for.
+    of_metrics : tuple of str
+        Inputs that only the metrics take.
+
+    Columns and constants are inputs; a function gets those that it has a parameter for, and the
+    loss has one for each but those of the metrics.
     """
 
     function: Callable[..., Any]
     settings: tuple[tuple[str, Hashable], ...] = ()
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    of_metrics: tuple[str, ...] = ()
+
+    def check_consumes(self, names: Iterable[str]) -> None:
+        """Raise for inputs that have no effect: a mask, above all, that the loss does not take."""
+        taken = {*signature(self.function).parameters}
+        for _, function in self.metrics:
+            taken |= {*self.of_metrics} & {*signature(function).parameters}
+        unused = sorted({*names} - taken)
+        if unused:
+            raise TypeError(
+                f"loss must have a parameter for each of its inputs; got {self.function.__name__} "
+                f"without {', '.join(unused)}. Add the parameter, or leave the input out."
+            )
 
     @property
     def names(self) -> list[str]:

@@ -79,11 +79,11 @@ else:
         import keras
         import tensorflow as tf
 
-# The private names of Keras and TensorFlow that the engine uses.
-from keras.src.backend.common import global_state
-from tensorflow.python.framework import func_graph
-from tensorflow.python.framework.ops import gradient_registry
-from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+# The private names of Keras and TensorFlow that the engine uses, once both are there quietly.
+from keras.src.backend.common import global_state  # noqa: E402
+from tensorflow.python.framework import func_graph  # noqa: E402
+from tensorflow.python.framework.ops import gradient_registry  # noqa: E402
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable  # noqa: E402
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(

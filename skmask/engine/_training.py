@@ -1,6 +1,7 @@
 """The training loop: epochs, early stopping, callbacks. There is no second one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -121,6 +122,7 @@ def train(
         When the loss of an epoch is not finite.
     """
     note_use()
+    task.loss.check_consumes({*task.columns, *task.constants} - {"X", "y", "weight"})
     feed = Feed(Table(task.columns, task.batch_size), task.constants)
     if isinstance(task.optimizer, Lbfgs):
         return _minimize(task, task.optimizer, feed, state, epochs, watchers)
@@ -133,12 +135,14 @@ def train(
         columns=layout_of(task.columns),
         constants=tuple((name, v.shape) for name, v in sorted(task.constants.items())),
     )
-    with _programs.lend(recipe.key, lambda: Program(recipe)) as program:
+    with _programs.lend(recipe.key, lambda: Program(recipe)) as program, ExitStack() as at_end:
         program.load(state.weights, state.slots, task.optimizer.learning_rate)
         watching: list[Watcher] = list(watchers)
         if callbacks:
             n_steps = -(-feed.table.n_rows // feed.table.batch_size)
-            watching.insert(0, _KerasCallbacks(program, callbacks, epochs, n_steps))
+            driver = _KerasCallbacks(program, callbacks, epochs, n_steps)
+            at_end.callback(driver.detach)
+            watching.insert(0, driver)
         if task.validation is not None:
             held_out = Feed(Table(task.validation, task.batch_size), task.constants)
             watching.insert(0, _Validation(program, held_out, patience))
