@@ -55,8 +55,7 @@ def _costs_of_decisions(
                 f"y_true and y_pred and costs for {n_classes[0] if n_classes else 1}. Pass labels= "
                 "with all of them, in the order of the costs."
             )
-    with naming("labels"):
-        labels = check_classes(labels, true_labels)
+    labels = check_classes(labels, true_labels, "labels")
     true, predicted = (
         encode_labels(y, np.sort(labels), argument)
         for y, argument in ((true_labels, "y_true"), (predicted_labels, "y_pred"))

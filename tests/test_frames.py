@@ -172,6 +172,34 @@ def test_names_that_cannot_be_aligned(data, fitted, mask, error, message):
         fitted.predict(X, allowed=mask(allowed))
 
 
+def test_features_that_are_text_are_no_numbers_in_any_library():
+    y = np.arange(12) % 2
+    numbers = np.arange(12) % 3
+    clf = RestrictedClassClassifier((4,), epochs=1, random_state=0)
+    text = [str(number) for number in numbers]
+    for frame in (
+        pd.DataFrame({"a": text}),
+        pd.DataFrame({"a": pd.Categorical(text)}),
+        pd.DataFrame({"a": text}, dtype=object),
+        pl.DataFrame({"a": text}),
+        pl.DataFrame({"a": text}).cast(pl.Categorical),
+        pl.DataFrame({"a": text}).cast(pl.Enum(["0", "1", "2"])),
+        pl.DataFrame({"a": numbers}).cast(pl.Int32).cast(pl.Date),
+        pa.table({"a": text}),
+        pa.table({"a": pa.array(text).dictionary_encode()}),
+    ):
+        with pytest.raises(TypeError, match="X must be an array of numbers; got column 'a' of"):
+            clf.fit(frame, y)
+    expected = clf.fit(numbers[:, np.newaxis], y).predict_proba(numbers[:, np.newaxis])
+    for frame in (
+        pd.DataFrame({"a": pd.Categorical(numbers)}),
+        pd.DataFrame({"a": numbers}, dtype=object),
+        pl.DataFrame({"a": numbers}),
+        pa.table({"a": numbers}),
+    ):
+        np.testing.assert_array_equal(clone(clf).fit(frame, y).predict_proba(frame), expected)
+
+
 # Costs.
 
 
