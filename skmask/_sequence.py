@@ -267,8 +267,9 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {sequences_fit}
         {step_labels}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            By sequence or by step, or a list as `y`. Only the proportions matter: the mean over
-            real steps is set to 1, so that `learning_rate` keeps its meaning. None: all 1.
+            By sequence or by step, or a list as `y`. What stands at padding does not matter.
+            Only the proportions matter: the mean over real steps is set to 1, so that
+            `learning_rate` keeps its meaning. None: all 1.
         {step_allowed}
 
         {fit_returns}
@@ -285,8 +286,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {step_labels}
         {classes_part}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            Multiplies the loss of each step. Not scaled, for the mean of all sequences to come
-            is not known. None: all 1.
+            Multiplies the loss of each step. Not scaled, because the mean of all sequences to
+            come is not known: weights that float32 cannot hold are refused. None: all 1.
         {step_allowed}
 
         {part_returns}
@@ -373,7 +374,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {sequences}
         {step_labels}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            Weights of the sequences or of the steps.
+            Weights of the sequences or of the steps, as in `fit`.
         {step_allowed_to_predict}
 
         Returns
