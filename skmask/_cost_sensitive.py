@@ -162,9 +162,9 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         -log p_y * C[y, argmax p] / c
 
     with the costs of the row in the place of C[y] where `costs` were given, and c the mean size
-    of the costs of errors, or of all where errors cost nothing, so that the unit of the costs does not matter. The decision is
-    argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes; of decisions that cost the same,
-    the most probable.
+    of the costs of errors, or of all where errors cost nothing, so that the unit of the costs
+    does not matter. The decision is argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes;
+    of decisions that cost the same, the most probable.
 
     `decision_function` is that of the network: its largest value is the most probable class,
     not the cheapest.

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmask._base import Rows, checked_network, layer_sizes
 from skmask._docs import documented
-from skmask._frames import named
+from skmask._frames import as_list, named
 from skmask._messages import naming, quote
 from skmask._numbers import average, scaled_product, unmasked
 from skmask._softmax import SoftmaxClassifier, class_attributes, split_off_allowed
@@ -26,6 +26,7 @@ from skmask._steps import (
     entry_weights,
     is_label,
     label_matrix,
+    names_agree,
     padded,
     padding_mark,
     shape_of,
@@ -408,7 +409,11 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
     def _read_sequences(self, X: Any, *, reset: bool, may_be_empty: bool = False) -> _Sequences:
         with naming("X"):
+            are_named = names_agree(X)
             values, is_given = step_matrix(X, partial(self._check_matrix, reset=reset))
+            if are_named and not self._columns_are_steps:
+                # scikit-learn's own check of names, and of their order.
+                validate_data(self, as_list(X)[0], reset=reset, skip_check_array=True)
         steps = check_real_steps(values, is_given, self.mask_value, may_be_empty=may_be_empty)
         n_steps = -(-max(steps.lengths.max(), 1) // _STEPS_MULTIPLE) * _STEPS_MULTIPLE
         return _Sequences(steps.pack(values, np.nan, n_steps), steps, is_given)

@@ -187,7 +187,7 @@ def _as_labels(classes: Any) -> np.ndarray:
     is_flat = isinstance(classes, list | tuple) and not any(
         isinstance(label, list | tuple | np.ndarray) for label in classes
     )
-    return label_array(classes) if is_flat else np.asarray(classes)
+    return label_array(classes) if is_flat else np.array(classes)
 
 
 def class_numbers(y: np.ndarray, classes_: np.ndarray) -> np.ndarray:

@@ -422,7 +422,7 @@ def check_by_label(
     at_most: float = np.inf,
     of: str = "label",
 ) -> np.ndarray:
-    """Return one finite number for each label, float64 of shape (n_labels,).
+    """Return one finite number for each label, a new array of float64 of shape (n_labels,).
 
     Parameters
     ----------
@@ -461,7 +461,7 @@ def check_by_label(
             f"{argument} must be {rule}; got {quote(array[is_wrong])} for the {of}s "
             f"{quote(names[is_wrong])}. Correct these."
         )
-    return array
+    return array.copy()
 
 
 def check_class_weight(
