@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from skmask._frames import as_list, named, without_names
+from skmask._frames import as_list, check_no_text, named, without_names
 from skmask._messages import first_rows, naming, quote
 from skmask._numbers import is_missing, real_array, unmasked
 from skmask._targets import label_table, same_labels
@@ -354,6 +354,7 @@ def entry_weights(sample_weight: Any, counts: np.ndarray) -> np.ndarray:
     by_step = as_sequences(sample_weight, "sample_weight")
     if by_step is not None:
         sample_weight = _weight_matrix(by_step, counts)
+    check_no_text(sample_weight, "sample_weight")
     weight = without_names(sample_weight, "sample_weight")
     if len(shape_of(weight, "sample_weight")) < 2:
         return check_sample_weight(weight, len(counts))[counts.nonzero()[0]]

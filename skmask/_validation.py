@@ -372,6 +372,7 @@ def check_entry_weight(
     names : ndarray or None
         What the columns of a DataFrame are aligned by. None: they mean nothing.
     """
+    check_no_text(sample_weight, "sample_weight")
     if names is None:
         sample_weight = without_names(sample_weight, "sample_weight")
     else:

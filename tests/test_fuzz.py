@@ -113,6 +113,9 @@ NO_TABLES = {
     ),
     "dates in pandas": lambda v, rng: pd.DataFrame(np.asarray(v).astype("M8[s]")),
     "dates in polars": lambda v, rng: pl.DataFrame(np.asarray(v, "int32")).cast(pl.Date),
+    "a column of dates": lambda v, rng: pl.DataFrame(np.asarray(v, "int32")).with_columns(
+        pl.nth(0).cast(pl.Date)
+    ),
     "not yet computed": lambda v, rng: pl.DataFrame(np.asarray(v, float)).lazy(),
     "sparse nan": lambda v, rng: sparse.csr_array(spoilt(v, rng, np.nan)),
     "sparse complex": lambda v, rng: sparse.csr_array(v + 1j),
@@ -217,6 +220,9 @@ BAD_WEIGHT_OF_ENTRIES = {
     "wide": lambda w, rng: np.c_[w, w],
     "ragged": lambda w, rng: [[1.0] * 9] * (N - 1) + [[1.0]],
     "text in a frame": lambda w, rng: pd.DataFrame(w).astype(str),
+    "dates in a frame": lambda w, rng: pl.DataFrame(w).with_columns(
+        pl.nth(0).cast(pl.Int32).cast(pl.Date)
+    ),
 }
 BAD_WEIGHT_PART = {
     "beyond float32": lambda w, rng: spoilt(w, rng, 1e39),
