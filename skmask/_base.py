@@ -159,7 +159,8 @@ def _in_type(values: Any, dtype: str, name: str) -> Any:
     with np.errstate(over="ignore", under="ignore"):
         cast = values.astype(dtype)
     if name == "X":
-        check_float32(values, "X", "Scale it.", may_vanish=True)
+        numbers = values.data if sparse.issparse(values) else values
+        check_float32(numbers, "X", "Scale it.", may_vanish=True)
     return cast
 
 
@@ -609,8 +610,7 @@ def type_of_results(X: Any) -> np.dtype:
 def _is_float32(X: Any) -> bool:
     if isinstance(X, list | tuple):
         return bool(X) and all(map(_is_float32, X))
-    types = getattr(X, "dtypes", None)  # of a frame
-    types = [getattr(X, "dtype", None)] if types is None else list(types)
+    types = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", ()))  # of a frame
     return bool(types) and all(str(each).lower() == "float32" for each in types)
 
 

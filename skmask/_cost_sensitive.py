@@ -126,9 +126,10 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
         C[i, j] is the cost of predicting class j when the truth is class i. An array is in the
         order of `classes`, or sorted where it is None; a DataFrame is labelled on both axes, in
-        any order. The diagonal need not be zero; negative costs are profits. None: each error
-        costs 1, or what `costs` of shape (n_samples, n_classes) in `fit` say, see
-        `cost_matrix_`.
+        any order. In libraries that have no names of rows (polars, pyarrow) one column more
+        holds the true class of each row. The diagonal need not be zero; negative costs are
+        profits. None: each error costs 1, or what `costs` of shape (n_samples, n_classes) in
+        `fit` say, see `cost_matrix_`.
     loss : {"expected_cost", "weighted_crossentropy", "crossentropy"}, default="expected_cost"
         What is minimised, see Notes. "weighted_crossentropy" takes no negative costs.
     decision : {"min_expected_cost", "argmax"}, default="min_expected_cost"
@@ -163,9 +164,9 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         -log p_y * C[y, argmax p] / c
 
     with the costs of the row in the place of C[y] where `costs` were given, and c the mean size
-    of the costs of errors, so that the unit of the costs does not matter. The decision is
-    argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes; of decisions that cost the same,
-    the most probable.
+    of the costs of errors, or of all where errors cost nothing, so that the unit of the costs
+    does not matter. The decision is argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes;
+    of decisions that cost the same, the most probable.
 
     `decision_function` is that of the network: its largest value is the most probable class,
     not the cheapest.

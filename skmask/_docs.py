@@ -25,14 +25,16 @@ X : array-like or CSR of shape (n_samples, n_features)
 """
 _ALLOWED = """\
 allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-or array-like of shape (n_classes,), default=None
+array-like or Series of shape (n_classes,), or list of sets of labels, default=None
     True or 1: the class of this column is possible for this row. Columns are in the
-    order of `classes`, or sorted where it is None; those of a DataFrame are class
-    labels in any order. One row of shape (n_classes,) holds for all. None: all are.
+    order of `classes`, or sorted where it is None; those of a DataFrame of any library
+    are class labels in any order. One row of shape (n_classes,) holds for all; a Series
+    of pandas is aligned by its index. A list holds the set of labels of each row, or,
+    where labels are strings, a list of them. None: all are.
 """
 _ALLOWED_TO_PREDICT = """\
 allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-array-like of shape (n_classes,), or "all", default=None
+array-like or Series of shape (n_classes,), list of sets of labels, or "all", default=None
     As in `fit`. "all" lifts the restriction on purpose.
 """
 _CLASSES_PART = """\
@@ -45,7 +47,8 @@ costs : array-like of shape (n_samples, n_classes) or (n_samples, n_classes, n_c
 default=None
     For costs that differ by row: what each prediction costs for this row, or, by
     true class and predicted class, would cost. Classes are in the order of `classes`;
-    a DataFrame has class labels as columns. None: as `cost_matrix` says.
+    a DataFrame has class labels as columns, in any order. Only proportions matter.
+    None: as `cost_matrix` says.
 """
 _COSTS_TO_PREDICT = """\
 costs : array-like of shape (n_samples, n_classes, n_classes), default=None
@@ -59,24 +62,27 @@ sample_weight : array-like of shape (n_samples,), default=None
 """
 _WEIGHT_PART = """\
 sample_weight : array-like of shape (n_samples,), default=None
-    Multiplies each row's loss. Not scaled, for the mean of all rows to come is not
-    known. None: all 1.
+    Multiplies each row's loss. Not scaled, because the mean of all rows to come is not
+    known: weights that float32 cannot hold are refused. None: all 1.
 """
 _LABEL_MATRIX = """\
 y : array-like, DataFrame or sparse matrix of shape (n_samples, n_labels), or \
 array-like of shape (n_samples,)
-    1 for the labels of a row, otherwise 0, NaN where that is unknown; the columns of a
-    DataFrame are the names of the labels. Or one class per row.
+    1 for the labels of a row, otherwise 0, NaN where that is unknown, as are missing
+    values of a DataFrame and masked entries; the columns of a DataFrame are the names of
+    the labels. Or one class per row. A single column is a label where it holds nothing
+    but 0, 1 and NaN and `classes` names no more than one, and otherwise classes.
 """
 _ENTRY_WEIGHT = """\
 sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
-    By row, or by row and label. Only the proportions matter: the mean over what counts
-    is set to 1, so that `learning_rate` keeps its meaning. None: all 1.
+    By row, or by row and label; columns of a DataFrame are aligned by label. Only the
+    proportions matter: the mean over what counts is set to 1, so that `learning_rate`
+    keeps its meaning. None: all 1.
 """
 _ENTRY_WEIGHT_PART = """\
 sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
-    By row, or by row and label. Multiplies the loss; not scaled, for the mean of all
-    rows to come is not known. None: all 1.
+    By row, or by row and label. Multiplies the loss; not scaled, because the mean of all
+    rows to come is not known: weights that float32 cannot hold are refused. None: all 1.
 """
 _Y = """\
 y : array-like of shape (n_samples,)
@@ -197,19 +203,23 @@ _STEP_LABELS = """\
 y : array-like of shape (n_samples, n_steps), list of arrays of shape (n_steps_i,), or \
 array-like of shape (n_samples,)
     A label for each step, or for each sequence. What stands at padding does not matter.
+    A Series of lists or arrays is a list of them, for X too.
 """
 _STEP_ALLOWED = """\
-allowed : array-like of shape (n_samples, n_steps, n_classes), or array-like, DataFrame or \
-sparse matrix of shape (n_samples, n_classes), or array-like of shape (n_classes,), \
-default=None
+allowed : array-like of shape (n_samples, n_steps, n_classes), list of arrays or DataFrames \
+of shape (n_steps_i, n_classes), or array-like, DataFrame or sparse matrix of shape \
+(n_samples, n_classes), array-like or Series of shape (n_classes,), or list of sets of \
+labels, default=None
     True or 1: the class of this column is possible for this step, or for the whole
-    sequence. Columns are in the order of `classes`, or sorted where it is None. What
-    stands at padding does not matter. None: all are.
+    sequence. Columns are in the order of `classes`, or sorted where it is None; those of
+    a DataFrame are class labels in any order. What stands at padding does not matter.
+    None: all are.
 """
 _STEP_ALLOWED_TO_PREDICT = """\
-allowed : array-like of shape (n_samples, n_steps, n_classes), or array-like, DataFrame or \
-sparse matrix of shape (n_samples, n_classes), array-like of shape (n_classes,), or \
-"all", default=None
+allowed : array-like of shape (n_samples, n_steps, n_classes), list of arrays or DataFrames \
+of shape (n_steps_i, n_classes), or array-like, DataFrame or sparse matrix of shape \
+(n_samples, n_classes), array-like or Series of shape (n_classes,), list of sets of labels, \
+or "all", default=None
     As in `fit`. "all" lifts the restriction on purpose.
 """
 

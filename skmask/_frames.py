@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import narwhals as nw
@@ -21,8 +22,6 @@ __all__ = [
     "row_labels",
     "without_names",
 ]
-
-_CONVERT = "Convert it, if it stands for numbers."
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def as_list(values: Any) -> Any:
 
 def check_no_text(values: Any, argument: str) -> None:
     """Raise for a DataFrame with a column of text, dates or durations."""
-    frame = nw.from_native(values, allow_series=True, pass_through=True)
+    frame = _native(values, argument, rows_may_be_named=True)
     if isinstance(frame, nw.DataFrame):
         _check_dtypes(frame, argument)
 
@@ -186,14 +185,19 @@ def _is_number(dtype: Any) -> bool:
 
 def _check_dtypes(frame: Any, argument: str) -> None:
     """Raise for columns that are no numbers, whatever NumPy would make of them."""
-    # Of these the values themselves are looked at.
-    unknown = (nw.Object, nw.Unknown, nw.Categorical, nw.Enum)
     for name, dtype in frame.schema.items():
-        if not _is_number(dtype) and dtype not in unknown:
+        if not _may_be_numbers(frame, name, dtype):
             raise TypeError(
-                f"{argument} must be an array of numbers; got column {name!r} of {dtype}. "
-                f"{_CONVERT}"
+                f"{argument} must be an array of numbers; got column {name!r} of {dtype}. Convert "
+                "it, if it stands for numbers."
             )
+
+
+def _may_be_numbers(frame: Any, name: Any, dtype: Any) -> bool:
+    if dtype in (nw.Categorical, nw.Enum, nw.Object):
+        kinds = {type(value) for value in frame.get_column(name).to_list()}
+        return not any(issubclass(kind, str | bytes | date | timedelta) for kind in kinds)
+    return _is_number(dtype) or dtype == nw.Unknown
 
 
 def aligned(

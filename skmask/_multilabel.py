@@ -115,7 +115,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         None: 1.
     loss : {"weighted_bce", "focal", "asymmetric"}, default="weighted_bce"
         See Notes.
-    threshold : float, array-like of shape (n_labels,), Series, dict or "tuned", default=0.5
+    threshold : float, array-like of shape (n_labels,), Series, dict, one-row DataFrame or \
+            "tuned", default=0.5
         Probability, before it is calibrated, above which a label is predicted. "tuned": for
         each label what has the largest F1 on `validation_fraction` of the rows, which are held
         out of training; 0.5 for a label without a positive there.
@@ -378,14 +379,20 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         ----------
         {x}
         {label_matrix}
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Weights of the rows, or of their entries: those of weight 0 are left out, as unknown
+            ones are, and a row counts by the mean of the others.
 
         Returns
         -------
         float
             Subset accuracy over the known labels, rows without one left out; for one class per
             row, accuracy.
+
+        Raises
+        ------
+        ValueError
+            If no label is known, and for other bad input.
         """
         predicted = self.predict(X)
         if self._is_one_vs_rest:

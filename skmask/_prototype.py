@@ -118,14 +118,16 @@ class PrototypeClassifier(SoftmaxClassifier):
     kernel : {"rbf", "laplacian", "exponential", "linear"} or callable, default="rbf"
         f, see Notes. A callable `f(x, p)` works elementwise on tensors, in `keras.ops`, and
         does not use `scale`.
-    scale : float, array-like of shape (n_features,) or "std", default="std"
+    scale : float, array-like of shape (n_features,), Series or dict by feature, or "std", \
+            default="std"
         c, in the unit of the features. "std": the standard deviation of each feature over the
         training rows, 1 where that is 0.
     prototypes : {"medoid", "kmeans", "random"}, array-like of int of shape (n_prototypes_total,), \
             or array-like of shape (n_prototypes_total, n_features), default="medoid"
         Which rows: of each class those with the smallest sum of distances to the rows around
         them, those nearest to the means of clusters, or some at random; or the numbers of rows
-        of X; or rows, whose classes are then the argument `prototype_labels` of `fit`.
+        of X; or rows, whose classes are then the argument `prototype_labels` of `fit`; columns
+        of a DataFrame are aligned with those of X.
         Distances are between x / c.
     n_prototypes : int, default=1
         Prototypes of each class, where `fit` chooses them.
@@ -213,7 +215,12 @@ class PrototypeClassifier(SoftmaxClassifier):
             if name not in ("hidden_layer_sizes", "activation", "network", "optimizer")
         },
         "kernel": [StrOptions(set(KERNELS)), callable],
-        "scale": [StrOptions({"std"}), Interval(Real, 0, None, closed="neither"), "array-like"],
+        "scale": [
+            StrOptions({"std"}),
+            Interval(Real, 0, None, closed="neither"),
+            "array-like",
+            dict,
+        ],
         "prototypes": [StrOptions(set(_WAYS)), "array-like"],
         "n_prototypes": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmask._base import Rows, checked_network, layer_sizes, type_of_results
 from skmask._docs import documented
-from skmask._frames import named
+from skmask._frames import as_list, named
 from skmask._hold_out import rarest_label
 from skmask._messages import naming, quote
 from skmask._numbers import average, scaled_product, unmasked
@@ -27,6 +27,7 @@ from skmask._steps import (
     entry_weights,
     is_label,
     label_matrix,
+    names_agree,
     padded,
     padding_mark,
     shape_of,
@@ -270,8 +271,9 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {sequences_fit}
         {step_labels}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            By sequence or by step, or a list as `y`. Only the proportions matter: the mean over
-            real steps is set to 1, so that `learning_rate` keeps its meaning. None: all 1.
+            By sequence or by step, or a list as `y`. What stands at padding does not matter.
+            Only the proportions matter: the mean over real steps is set to 1, so that
+            `learning_rate` keeps its meaning. None: all 1.
         {step_allowed}
 
         {fit_returns}
@@ -288,8 +290,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {step_labels}
         {classes_part}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            Multiplies the loss of each step. Not scaled, for the mean of all sequences to come
-            is not known. None: all 1.
+            Multiplies the loss of each step. Not scaled, because the mean of all sequences to
+            come is not known: weights that float32 cannot hold are refused. None: all 1.
         {step_allowed}
 
         {part_returns}
@@ -377,7 +379,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {sequences}
         {step_labels}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            Weights of the sequences or of the steps.
+            Weights of the sequences or of the steps, as in `fit`.
         {step_allowed_to_predict}
 
         Returns
@@ -417,7 +419,11 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     ) -> _Sequences:
         check = partial(self._check_matrix, may_be_nan=np.isnan(mask_value), reset=reset)
         with naming("X"):
+            are_named = names_agree(X)
             values, is_given = step_matrix(X, check)
+            if are_named and not self._columns_are_steps:
+                # scikit-learn's own check of names, and of their order.
+                validate_data(self, as_list(X)[0], reset=reset, skip_check_array=True)
         steps = check_real_steps(values, is_given, mask_value, may_be_empty=may_be_empty)
         n_steps = -(-max(steps.lengths.max(), 1) // _STEPS_MULTIPLE) * _STEPS_MULTIPLE
         return _Sequences(steps.pack(values, np.nan, n_steps), steps, is_given)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from skmask._frames import as_list, named, without_names
+from skmask._frames import as_list, check_no_text, named, without_names
 from skmask._messages import first_rows, naming, quote
 from skmask._numbers import is_missing, real_array, unmasked
 from skmask._targets import label_table, same_labels
@@ -22,6 +22,7 @@ __all__ = [
     "entry_weights",
     "is_label",
     "label_matrix",
+    "names_agree",
     "padded",
     "padding_mark",
     "shape_of",
@@ -150,7 +151,6 @@ def step_matrix(X: Any, check: Callable[[Any, bool], np.ndarray]) -> tuple[np.nd
     values : ndarray of shape (n, n_steps, n_features)
     is_given : ndarray of bool of shape (n, n_steps)
     """
-    _check_names_agree(X)
     sequences = as_sequences(X, "X")
     if sequences is not None:
         matrices = [_as_matrix(sequence) for sequence in sequences]
@@ -178,10 +178,12 @@ def step_matrix(X: Any, check: Callable[[Any, bool], np.ndarray]) -> tuple[np.nd
     return values, np.ones((n_samples, n_steps), dtype=bool)
 
 
-def _check_names_agree(X: Any) -> None:
-    """Raise where DataFrames in a list have other columns than the first, or in another order."""
-    frames = [named(frame, "X") for frame in X] if isinstance(X, list | tuple) else []
-    names = [None if frame is None or frame.index is None else frame.names for frame in frames]
+def names_agree(X: Any) -> bool:
+    """Say whether X is a list of DataFrames; raise where they have not all the same columns."""
+    sequences = as_list(X)
+    frames = [named(each, "X") for each in sequences] if isinstance(sequences, list) else []
+    tables = [None if frame is None or frame.values.ndim == 1 else frame for frame in frames]
+    names = [None if table is None else table.names for table in tables]
     wrong = np.flatnonzero([each != names[0] for each in names])
     if wrong.size:
         raise ValueError(
@@ -189,6 +191,7 @@ def _check_names_agree(X: Any) -> None:
             f"{quote(names[wrong[0]] or [])} in {first_rows(wrong)}, and {quote(names[0] or [])} "
             "in row 0. Reorder them."
         )
+    return bool(names) and names[0] is not None
 
 
 def _as_matrix(sequence: np.ndarray) -> np.ndarray:
@@ -351,6 +354,7 @@ def entry_weights(sample_weight: Any, counts: np.ndarray) -> np.ndarray:
     by_step = as_sequences(sample_weight, "sample_weight")
     if by_step is not None:
         sample_weight = _weight_matrix(by_step, counts)
+    check_no_text(sample_weight, "sample_weight")
     weight = without_names(sample_weight, "sample_weight")
     if len(shape_of(weight, "sample_weight")) < 2:
         return check_sample_weight(weight, len(counts))[counts.nonzero()[0]]

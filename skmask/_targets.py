@@ -145,13 +145,15 @@ def check_same_kind(labels: np.ndarray, like: np.ndarray) -> None:
         )
 
 
-def check_classes(classes: Any, y: np.ndarray) -> np.ndarray:
+def check_classes(classes: Any, y: np.ndarray, argument: str = "classes") -> np.ndarray:
     """Return all labels, in the order given, or sorted from `y` where none were given.
 
     Parameters
     ----------
     classes : array-like of shape (n_classes,) or None
     y : ndarray of shape (n_samples,)
+    argument : str
+        For the message.
 
     Returns
     -------
@@ -159,23 +161,25 @@ def check_classes(classes: Any, y: np.ndarray) -> np.ndarray:
     """
     if classes is None:
         return np.unique(y)
-    with naming("classes"):
-        labels = _as_labels(unmasked(classes, "classes"))
+    with naming(argument):
+        labels = _as_labels(unmasked(classes, argument))
         names, times = np.unique(labels, return_counts=True)
     if labels.ndim != 1:
         raise ValueError(
-            f"classes must be a list of labels; got an array of shape {labels.shape}. Give one "
+            f"{argument} must be a list of labels; got an array of shape {labels.shape}. Give one "
             "dimension."
         )
     missing = [label for label in labels.tolist() if is_missing(label)]
     if missing:
         raise ValueError(
-            f"classes must hold labels, of which none is missing; got {quote(missing)}. Leave "
+            f"{argument} must hold labels, of which none is missing; got {quote(missing)}. Leave "
             "them out."
         )
     if (times > 1).any() or not labels.size:
         found = f"{quote(names[times > 1])} more than once" if labels.size else "none"
-        raise ValueError(f"classes must list every label once; got {found}. Remove the repetition.")
+        raise ValueError(
+            f"{argument} must list every label once; got {found}. Remove the repetition."
+        )
     return labels
 
 
@@ -183,7 +187,7 @@ def _as_labels(classes: Any) -> np.ndarray:
     is_flat = isinstance(classes, list | tuple) and not any(
         isinstance(label, list | tuple | np.ndarray) for label in classes
     )
-    return label_array(classes) if is_flat else np.asarray(classes)
+    return label_array(classes) if is_flat else np.array(classes)
 
 
 def class_numbers(y: np.ndarray, classes_: np.ndarray) -> np.ndarray:

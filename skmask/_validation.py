@@ -95,7 +95,7 @@ def check_features(X: Any) -> Any:
             return X  # ragged: scikit-learn says so
     kind = getattr(getattr(X, "dtype", None), "kind", None)
     kinds = {type(value) for value in X.ravel().tolist()} if _has_objects(X) else set()
-    if kind in ("M", "m", "S", "U") or any(issubclass(each, _NO_NUMBERS) for each in kinds):
+    if kind in tuple("MmSTU") or any(issubclass(each, _NO_NUMBERS) for each in kinds):
         raise TypeError(
             "X must hold numbers; got text, dates or durations. Convert them, if they stand for "
             "numbers."
@@ -382,6 +382,7 @@ def check_entry_weight(
     names : ndarray or None
         What the columns of a DataFrame are aligned by. None: they mean nothing.
     """
+    check_no_text(sample_weight, "sample_weight")
     if names is None:
         sample_weight = without_names(sample_weight, "sample_weight")
     else:
@@ -432,7 +433,7 @@ def check_by_label(
     at_most: float = np.inf,
     of: str = "label",
 ) -> np.ndarray:
-    """Return one finite number for each label, float64 of shape (n_labels,).
+    """Return one finite number for each label, a new array of float64 of shape (n_labels,).
 
     Parameters
     ----------
@@ -471,7 +472,7 @@ def check_by_label(
             f"{argument} must be {rule}; got {quote(array[is_wrong])} for the {of}s "
             f"{quote(names[is_wrong])}. Correct these."
         )
-    return array
+    return array.copy()
 
 
 def check_class_weight(

@@ -55,8 +55,7 @@ def _costs_of_decisions(
                 f"y_true and y_pred and costs for {n_classes[0] if n_classes else 1}. Pass labels= "
                 "with all of them, in the order of the costs."
             )
-    with naming("labels"):
-        labels = check_classes(labels, true_labels)
+    labels = check_classes(labels, true_labels, "labels")
     true, predicted = (
         encode_labels(y, np.sort(labels), argument)
         for y, argument in ((true_labels, "y_true"), (predicted_labels, "y_pred"))
@@ -87,7 +86,8 @@ def mean_cost(
         Labels.
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
         C[i, j], the cost of predicting class j when the truth is class i. A DataFrame is
-        aligned by label on both axes.
+        aligned by label on both axes; in libraries that have no names of rows (polars,
+        pyarrow) one column more holds the true class of each row.
     costs : array-like of shape (n_samples, n_classes) or (n_samples, n_classes, n_classes), \
             default=None
         In place of `cost_matrix`, costs that differ by row: of each prediction for this row,
@@ -215,8 +215,9 @@ def step_accuracy(
         A step does not count where either has this label, so that predictions of
         :class:`skmask.MaskedSequenceClassifier` say where padding is. None: -1, or "" for
         strings.
-    sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-        Weights of the sequences or of the steps.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), or list of arrays \
+            of shape (n_steps_i,), default=None
+        Weights of the sequences or of the steps. What stands at padding does not matter.
 
     Returns
     -------

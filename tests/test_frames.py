@@ -172,6 +172,34 @@ def test_names_that_cannot_be_aligned(data, fitted, mask, error, message):
         fitted.predict(X, allowed=mask(allowed))
 
 
+def test_features_that_are_text_are_no_numbers_in_any_library():
+    y = np.arange(12) % 2
+    numbers = np.arange(12) % 3
+    clf = RestrictedClassClassifier((4,), epochs=1, random_state=0)
+    text = [str(number) for number in numbers]
+    for frame in (
+        pd.DataFrame({"a": text}),
+        pd.DataFrame({"a": pd.Categorical(text)}),
+        pd.DataFrame({"a": text}, dtype=object),
+        pl.DataFrame({"a": text}),
+        pl.DataFrame({"a": text}).cast(pl.Categorical),
+        pl.DataFrame({"a": text}).cast(pl.Enum(["0", "1", "2"])),
+        pl.DataFrame({"a": numbers}).cast(pl.Int32).cast(pl.Date),
+        pa.table({"a": text}),
+        pa.table({"a": pa.array(text).dictionary_encode()}),
+    ):
+        with pytest.raises(TypeError, match="X must be an array of numbers; got column 'a' of"):
+            clf.fit(frame, y)
+    expected = clf.fit(numbers[:, np.newaxis], y).predict_proba(numbers[:, np.newaxis])
+    for frame in (
+        pd.DataFrame({"a": pd.Categorical(numbers)}),
+        pd.DataFrame({"a": numbers}, dtype=object),
+        pl.DataFrame({"a": numbers}),
+        pa.table({"a": numbers}),
+    ):
+        np.testing.assert_array_equal(clone(clf).fit(frame, y).predict_proba(frame), expected)
+
+
 # Costs.
 
 
@@ -376,13 +404,20 @@ def test_frames_of_masks_by_step_are_aligned_by_label(data):
     )
 
 
-def test_sequences_in_frames_have_one_order_of_columns():
-    X = [pd.DataFrame(np.ones((3, 2)), columns=list("ab")) for _ in range(4)]
-    clf = MaskedSequenceClassifier(4, epochs=1, random_state=0)
-    clf.fit(X, [0, 1, 0, 1])
-    X[2] = X[2][["b", "a"]]
+@pytest.mark.parametrize("kind", [pd.DataFrame, lambda f: pl.DataFrame(f.to_dict("list"))])
+def test_sequences_in_frames_have_one_order_of_columns(kind):
+    rng = np.random.default_rng(0)
+    X = [kind(pd.DataFrame(rng.normal(size=(n, 2)), columns=list("ab"))) for n in (3, 2, 4, 3)]
+    clf = MaskedSequenceClassifier(4, epochs=1, random_state=0).fit(X, [0, 1, 0, 1])
+    assert clf.feature_names_in_.tolist() == ["a", "b"]
+    assert clf.n_features_in_ == 2
+    plain = clone(clf).fit([np.asarray(x) for x in X], [0, 1, 0, 1])
+    np.testing.assert_array_equal(clf.predict_proba(X), plain.predict_proba(list(map(np.array, X))))
+    swapped = [x[["b", "a"]] for x in X]
+    with pytest.raises(ValueError, match="X: The feature names should match those"):
+        clf.predict(swapped)
     with pytest.raises(ValueError, match=r"X must have the same columns .*\['b', 'a'\] in row 2"):
-        clf.fit(X, [0, 1, 0, 1])
+        clf.fit([*X[:2], swapped[2], X[3]], [0, 1, 0, 1])
 
 
 def test_series_and_other_columns_of_lists_are_sequences():

@@ -20,6 +20,7 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
+from skmask.metrics import mean_cost, savings_score, sequence_accuracy, step_accuracy
 
 N, F, K, T = 24, 3, 4, 5  # rows, features, classes or labels, steps
 N_ROUNDS = 3
@@ -112,6 +113,9 @@ NO_TABLES = {
     ),
     "dates in pandas": lambda v, rng: pd.DataFrame(np.asarray(v).astype("M8[s]")),
     "dates in polars": lambda v, rng: pl.DataFrame(np.asarray(v, "int32")).cast(pl.Date),
+    "a column of dates": lambda v, rng: pl.DataFrame(np.asarray(v, "int32")).with_columns(
+        pl.nth(0).cast(pl.Date)
+    ),
     "not yet computed": lambda v, rng: pl.DataFrame(np.asarray(v, float)).lazy(),
     "sparse nan": lambda v, rng: sparse.csr_array(spoilt(v, rng, np.nan)),
     "sparse complex": lambda v, rng: sparse.csr_array(v + 1j),
@@ -216,6 +220,9 @@ BAD_WEIGHT_OF_ENTRIES = {
     "wide": lambda w, rng: np.c_[w, w],
     "ragged": lambda w, rng: [[1.0] * 9] * (N - 1) + [[1.0]],
     "text in a frame": lambda w, rng: pd.DataFrame(w).astype(str),
+    "dates in a frame": lambda w, rng: pl.DataFrame(w).with_columns(
+        pl.nth(0).cast(pl.Int32).cast(pl.Date)
+    ),
 }
 BAD_WEIGHT_PART = {
     "beyond float32": lambda w, rng: spoilt(w, rng, 1e39),
@@ -666,6 +673,66 @@ def test_bad_parameter_is_refused_by_name(name):
                 wrong.append(f"{parameter}={value!r} {found}")
     assert n_cases > 100
     assert not wrong, f"{len(wrong)}: " + "\n".join(dict.fromkeys(wrong))
+
+
+BAD_FOR_METRICS = {
+    "y_true": {**BAD_Y, **UNKNOWN_LABELS},
+    "y_pred": {**BAD_Y, **UNKNOWN_LABELS},
+    "cost_matrix": {**NO_NUMBERS, **NO_TABLES, "word": lambda v, rng: "dear"},
+    "costs": BAD_COSTS,
+    "sample_weight": {**BAD_WEIGHT, **BAD_WEIGHT_OF_ROWS},
+    "labels": {k: v for k, v in BAD_CLASSES.items() if k not in ("odd", "set", "huge")},
+}
+
+
+@pytest.mark.parametrize("argument", BAD_FOR_METRICS)
+@pytest.mark.parametrize("metric", [mean_cost, savings_score])
+def test_bad_argument_of_a_cost_metric_is_refused_by_name(metric, argument):
+    rng = np.random.default_rng(0)
+    y = np.arange(N) % K
+    good = {"y_true": y, "y_pred": y[::-1], "cost_matrix": 1 - np.eye(K), "labels": np.arange(K)}
+    good |= {"sample_weight": np.ones(N), "costs": np.tile(1 - np.eye(K), (N, 1, 1))}
+    good["cost_matrix" if argument == "costs" else "costs"] = None
+    wrong = []
+    for kind, maker in BAD_FOR_METRICS[argument].items():
+        try:
+            metric(**{**good, argument: maker(good[argument], rng)})
+        except (ValueError, TypeError) as error:
+            if not re.search(rf"\b{argument}\b", str(error)):
+                wrong.append(f"{kind} was not named: {error}")
+        else:
+            wrong.append(f"{kind} was taken")
+    assert not wrong, "\n".join(wrong)
+
+
+BAD_FOR_STEPS = {
+    "y_true": {"no steps": lambda y, rng: y[:, :0], "padding only": lambda y, rng: y * 0 - 1},
+    "y_pred": {"fewer steps": lambda y, rng: y[:, :-1], "padding only": lambda y, rng: y * 0 - 1},
+    "sample_weight": BAD_WEIGHT,
+}
+for _argument in ("y_true", "y_pred"):
+    BAD_FOR_STEPS[_argument] |= {
+        name: BAD_STEP_LABELS[name]
+        for name in ("short", "none", "number", "word", "cube", "sparse", "dict", "odd", "masked")
+    }
+
+
+@pytest.mark.parametrize("argument", BAD_FOR_STEPS)
+@pytest.mark.parametrize("metric", [step_accuracy, sequence_accuracy])
+def test_bad_argument_of_a_step_metric_is_refused_by_name(metric, argument):
+    rng = np.random.default_rng(0)
+    good = {"y_true": rng.integers(K, size=(N, T)), "y_pred": rng.integers(K, size=(N, T))}
+    good["sample_weight"] = np.ones(N)
+    wrong = []
+    for kind, maker in BAD_FOR_STEPS[argument].items():
+        try:
+            metric(**{**good, argument: maker(good[argument], rng)})
+        except (ValueError, TypeError) as error:
+            if not re.search(rf"\b{argument}\b|padding_label", str(error)):
+                wrong.append(f"{kind} was not named: {error}")
+        else:
+            wrong.append(f"{kind} was taken")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_there_are_ten_thousand_bad_inputs():

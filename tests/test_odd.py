@@ -282,6 +282,30 @@ def test_parameters_are_not_written_to():
     np.testing.assert_array_equal(matrix, np.arange(K * K).reshape(K, K))
 
 
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted")
+@pytest.mark.parametrize("name", arguments())
+def test_what_is_written_to_arguments_after_a_fit_changes_nothing(name):
+    clf, good = arguments()[name]
+    values = {key: np.array(value) for key, (value, _) in good.items()}
+    mine = {"classes": np.arange(K)}
+    if name == "cost":
+        mine["cost_matrix"] = np.arange(16.0).reshape(K, K)
+    if name == "prototype":
+        mine |= {"scale": np.ones(F), "prototypes": values["X"][:K].copy()}
+    if name == "multilabel":
+        mine |= {"pos_weight": np.ones(K), "threshold": np.full(K, 0.5), "calibrated": True}
+    clf.set_params(**mine)
+    call(clf, "fit", values)
+    plain = {key: value for key, (value, _) in good.items()}
+    methods = TAKEN_BY["X"]
+    expected = {method: call(clf, method, plain) for method in methods}
+    for array in [*values.values(), *mine.values()]:
+        if isinstance(array, np.ndarray):
+            array[...] = 7
+    for method in methods:
+        np.testing.assert_array_equal(call(clf, method, plain), expected[method], err_msg=method)
+
+
 @pytest.mark.parametrize("form", FORMS | OF_INTEGERS)
 def test_metrics_take_odd_forms_and_write_to_none(form):
     rng = np.random.default_rng(0)

@@ -56,6 +56,7 @@ class Predictor:
         self._forward = make(network)
         self._weights = [tf.constant(weight) for weight in weights]
         self._dtype = network.dtype
+        self._type_of_input = network.dtype
         self._width = max((shape[-1] for shape in network.weight_shapes if shape), default=1)
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
@@ -91,6 +92,7 @@ class Predictor:
     def _logits(self, X: Any) -> np.ndarray:
         if sparse.issparse(X):
             X = X.toarray()
+        X = X.astype(self._type_of_input, copy=False)
         # The function's own call checks each argument's shape anew, which takes ten times as
         # long as a row.
         (logits,) = tf.raw_ops.StatefulPartitionedCall(

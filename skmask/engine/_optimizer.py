@@ -1,7 +1,7 @@
 """Optimizers as the engine sees them: what is traced, and the learning rate, which is not."""
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -64,22 +64,22 @@ class OptimizerRecipe:
         """Return a new optimizer without variables."""
         return self._class.from_config(dict(self._config))
 
-    def outline(self, variables: Sequence[Any]) -> Any:
-        """Return a new optimizer for variables, its own without values where Keras allows it.
+    def outline(self, model: Any) -> Any:
+        """Return a new optimizer for a model, its variables without values where Keras allows it.
 
         Parameters
         ----------
-        variables : sequence of keras.Variable
-            The trainable ones of a model, which need have no values.
+        model : keras.Model
+            Its variables need no values.
         """
         optimizer = self.build()
         try:
-            with without_values(), tf.Graph().as_default(), standing_in(variables):
-                optimizer.build(variables)
+            with without_values(), tf.Graph().as_default(), standing_in(model.variables):
+                optimizer.build(model.trainable_variables)
         except ValueError:  # an optimizer that makes a variable of a number, like Nadam
             optimizer = self.build()
-            with standing_in(variables):
-                optimizer.build(variables)
+            with standing_in(model.variables):
+                optimizer.build(model.trainable_variables)
         return optimizer
 
 

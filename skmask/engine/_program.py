@@ -144,7 +144,7 @@ class Program:
         self.recipe = recipe
         self._dtype = tf.as_dtype(recipe.network.dtype)
         self._model = recipe.network.outline()
-        self._optimizer = recipe.optimizer.outline(self._model.trainable_variables)
+        self._optimizer = recipe.optimizer.outline(self._model)
         slots = self._optimizer.variables
         self._fresh_slots = [first_value(slot) for slot in slots]
         self._n_weights = len(self._model.variables)
