@@ -149,7 +149,8 @@ def train(
         history: History = {"loss": []}
         for _ in _run(program, feed, _order_of(task, feed), state, epochs, watching, history):
             if checkpoint:
-                checkpoint(_state_now(program, state, history), history)
+                reached = {name: list(values) for name, values in history.items()}
+                checkpoint(_state_now(program, state, history), reached)
         program.finish()
         for watcher in watching:
             watcher.end()
