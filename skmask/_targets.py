@@ -163,7 +163,6 @@ def check_classes(classes: Any, y: np.ndarray, argument: str = "classes") -> np.
         return np.unique(y)
     with naming(argument):
         labels = _as_labels(unmasked(classes, argument))
-        names, times = np.unique(labels, return_counts=True)
     if labels.ndim != 1:
         raise ValueError(
             f"{argument} must be a list of labels; got an array of shape {labels.shape}. Give one "
@@ -175,6 +174,13 @@ def check_classes(classes: Any, y: np.ndarray, argument: str = "classes") -> np.
             f"{argument} must hold labels, of which none is missing; got {quote(missing)}. Leave "
             "them out."
         )
+    try:
+        names, times = np.unique(labels, return_counts=True)
+    except TypeError as error:
+        raise TypeError(
+            f"{argument} must hold labels that can be sorted; got {quote(labels)}. Give them one "
+            "type."
+        ) from error
     if (times > 1).any() or not labels.size:
         found = f"{quote(names[times > 1])} more than once" if labels.size else "none"
         raise ValueError(
