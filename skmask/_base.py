@@ -302,7 +302,8 @@ class BaseKerasClassifier(
         seed = self._state.seed if goes_on else int(rng.randint(np.iinfo(np.int32).max))
         if goes_on:
             self._check_goes_on(rows)
-        architecture = self._settings(rows), tuple(rows.X.shape[1:]), rows.n_outputs
+        policy = "float32"
+        architecture = self._settings(rows), tuple(rows.X.shape[1:]), rows.n_outputs, policy
         network = self._make_network(*architecture)
         if goes_on:
             start = self._state_to_go_on_from(network, slots_go_on=tasks is None)
@@ -440,14 +441,15 @@ class BaseKerasClassifier(
         return self.network, sizes, self.activation
 
     def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, policy: str
     ) -> Network:
+        """Return the network, under a Keras dtype policy."""
         network, sizes, activation = settings
-        if network is None:
-            return described_network(
-                mlp, input_shape, n_outputs, hidden_layer_sizes=sizes, activation=activation
-            )
-        return checked_network(network, input_shape, n_outputs, (None, n_outputs))
+        if network is not None:
+            return checked_network(network, input_shape, n_outputs, policy, (None, n_outputs))
+        return described_network(
+            mlp, input_shape, n_outputs, policy, hidden_layer_sizes=sizes, activation=activation
+        )
 
     def _fitted_network(self) -> Network:
         """Return the network of the last fit, whatever the parameters are now."""
@@ -545,10 +547,11 @@ def checked_network(
     network: Callable[..., Any],
     input_shape: tuple[int | None, ...],
     n_outputs: int,
+    policy: str,
     output_shape: tuple[int | None, ...],
 ) -> Network:
     """Return the network that a user's callable makes, if its outputs have the right shape."""
-    made = custom_network(network, input_shape, n_outputs)
+    made = custom_network(network, input_shape, n_outputs, policy)
     if made.output_shape != output_shape:
         raise ValueError(
             f"network must return logits of shape {output_shape}; got "

@@ -492,13 +492,14 @@ class PrototypeClassifier(SoftmaxClassifier):
         return self.kernel, len(prototypes), product_form, dtype
 
     def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, policy: str
     ) -> Network:
         kernel, n_prototypes, product_form, dtype = settings
         return described_network(
             prototype_sums,
             input_shape,
             n_outputs,
+            policy,
             n_prototypes=n_prototypes,
             kernel=kernel,
             product_form=product_form,

@@ -562,22 +562,19 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         return self.network, units, self.cell, self.bidirectional, rows.attributes["_outputs"]
 
     def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, policy: str
     ) -> Network:
         network, units, cell, bidirectional, outputs = settings
         input_shape = (None, input_shape[-1])
         if network is not None:
             steps = (outputs.n_steps,) if outputs.by_step else ()
-            made = partial(masked, network=network)
-            return checked_network(made, input_shape, n_outputs, (None, *steps, n_outputs))
+            made, output_shape = partial(masked, network=network), (None, *steps, n_outputs)
+            return checked_network(made, input_shape, n_outputs, policy, output_shape)
+        shape = input_shape, n_outputs, policy
         recurrent = {"units": units, "cell": cell, "bidirectional": bool(bidirectional)}
         if outputs.n_steps is None:
-            return described_network(
-                tagger, input_shape, n_outputs, return_sequences=outputs.by_step, **recurrent
-            )
-        return described_network(
-            encoder_decoder, input_shape, n_outputs, n_steps=outputs.n_steps, **recurrent
-        )
+            return described_network(tagger, *shape, return_sequences=outputs.by_step, **recurrent)
+        return described_network(encoder_decoder, *shape, n_steps=outputs.n_steps, **recurrent)
 
     def _make_loss(self) -> Loss:
         return Loss(restricted_crossentropy, metrics=(("accuracy", masked_accuracy),))

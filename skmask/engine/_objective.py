@@ -30,6 +30,7 @@ class Objective:
 
     def __init__(self, network: Network, loss: Loss):
         self._loss = loss
+        self._settings = network.settings
         self._model = network.build()
         trainable = {id(variable) for variable in self._model.trainable_variables}
         self.is_trainable = [id(variable) in trainable for variable in self._model.variables]
@@ -57,7 +58,8 @@ class Objective:
         """
         rows = tf.constant(n_rows, tf.int32)
         values = [tf.constant(value) for value in trained]
-        return self._evaluate(values, data, feed.constants, rows)
+        with self._settings():  # traced in the first call
+            return self._evaluate(values, data, feed.constants, rows)
 
     def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:
         note_trace()

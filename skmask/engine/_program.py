@@ -134,8 +134,9 @@ class Program:
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
         self.model = recipe.network.build()
-        self.optimizer = recipe.optimizer.build()
-        self.optimizer.build(self.model.trainable_variables)
+        with recipe.network.settings():
+            self.optimizer = recipe.optimizer.build()
+            self.optimizer.build(self.model.trainable_variables)
         self._fresh_slots = [tf.constant(slot) for slot in _read(self.optimizer.variables)]
         self._uses_batch_statistics = any(
             isinstance(layer, keras.layers.BatchNormalization)
@@ -240,7 +241,8 @@ class Program:
         """
         concrete = self._concrete.get((name, shape))
         if concrete is None:
-            concrete = self._functions[name].get_concrete_function(*inputs)
+            with self.recipe.network.settings():
+                concrete = self._functions[name].get_concrete_function(*inputs)
             with without_chatter():  # XLA announces its first compilation
                 sums = self._execute_traced(concrete, inputs)
             self._concrete[name, shape] = concrete
