@@ -520,7 +520,7 @@ class BaseKerasClassifier(
         network = of_mlp.pop("network")
         if network is None:
             return described_network(mlp, input_shape, n_outputs, policy=dtype, **of_mlp)
-        return checked_network(network, input_shape, n_outputs, (None, n_outputs), dtype)
+        return checked_network(network, input_shape, n_outputs, dtype, (None, n_outputs))
 
     def _fitted_network(self) -> Network:
         """Return the network of the last fit, whatever the parameters are now."""
@@ -633,11 +633,11 @@ def checked_network(
     network: Callable[..., Any],
     input_shape: tuple[int | None, ...],
     n_outputs: int,
+    policy: str,
     output_shape: tuple[int | None, ...],
-    dtype: str,
 ) -> Network:
     """Return the network that a user's callable makes, if its outputs have the right shape."""
-    made = custom_network(network, input_shape, n_outputs, dtype)
+    made = custom_network(network, input_shape, n_outputs, policy)
     if made.output_shape != output_shape:
         raise ValueError(
             f"network must return logits of shape {output_shape}; got "

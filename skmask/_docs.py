@@ -17,7 +17,8 @@ X : array-like or CSR of shape (n_samples, n_features)
 """
 _X_FIT = """\
 X : array-like or CSR of shape (n_samples, n_features)
-    Cast to float32 once. Sparse rows are made dense batch by batch.
+    Cast to the type of the fit once, see `dtype`. Sparse rows are made dense batch by
+    batch.
 """
 _X_PART = """\
 X : array-like or CSR of shape (n_samples, n_features)
@@ -106,6 +107,9 @@ ValueError, TypeError
     For bad input; nothing has been changed then.
 skmask.DivergenceError
     When the loss becomes NaN or infinite; the estimator is left unfitted.
+KeyboardInterrupt
+    For Ctrl-C. A first fit, and one that goes on from another, is left at its last whole
+    epoch; one that replaces another leaves that.
 """
 _HIDDEN = """\
 hidden_layer_sizes : int or array-like of int, default=(100,)
@@ -144,14 +148,22 @@ validation_fraction : float, default=0.1
 n_iter_no_change : int, default=10
     Epochs without a lower validation loss after which `early_stopping` stops.
 callbacks : list of `keras.callbacks.Callback`, default=None
-    Run once an epoch. Each fit works on copies of its own.
+    Run once an epoch, these instances themselves. Their logs hold "loss", "accuracy" where
+    there is one, their "val_" forms and "learning_rate"; the model that they see, and may
+    change, is taken from them at the end.
 warm_start : bool, default=False
-    Start a further `fit` from the weights of the one before.
+    Start a further `fit` from the weights of the one before. Parameters that changed in
+    between are applied, and refused by name where the weights do not allow it.
 verbose : int, default=0
     1 prints a line per epoch.
 random_state : int, RandomState instance or None, default=None
     Decides starting weights, order of rows and dropout. The same int gives the same
     model, bit for bit.
+dtype : {"auto", "float32", "float64"}, default="auto"
+    Type of weights and arithmetic. "auto": float64 where one batch holds all training
+    rows, otherwise float32; a training that goes on keeps its type. Keras' own dtype
+    policy and float type are not used. Results are float64, or float32 for an X of
+    float32.
 """
 _ALLOWED_COLUMNS = """\
 allowed_columns : column names, numbers, slice, bool mask or callable, default=None
@@ -165,8 +177,8 @@ classes_ : ndarray of shape (n_classes,)
 """
 _HISTORY = """\
 history_ : dict of str to list of float
-    Per epoch: "loss", the mean over the training rows, and with `early_stopping`
-    "val_loss".
+    Per epoch: "loss" and "accuracy", means over the training rows, and with
+    `early_stopping` "val_loss" and "val_accuracy".
 """
 _MODEL_ATTRIBUTE = """\
 model_ : keras.Model
@@ -197,7 +209,7 @@ _SEQUENCES_FIT = """\
 X : array-like of shape (n_samples, n_steps, n_features) or (n_samples, n_steps), or list of \
 arrays of shape (n_steps_i, n_features) or (n_steps_i,)
     The sequences: padded to one length by steps that are `mask_value` throughout, or as
-    they are. Cast to float32 once.
+    they are. Cast to the type of the fit once, see `dtype`.
 """
 _STEP_LABELS = """\
 y : array-like of shape (n_samples, n_steps), list of arrays of shape (n_steps_i,), or \

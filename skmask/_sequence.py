@@ -617,9 +617,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         input_shape = (None, input_shape[-1])
         if network is not None:
             steps = (outputs.n_steps,) if outputs.by_step else ()
-            made = partial(masked, network=network)
-            shape = (None, *steps, n_outputs)
-            return checked_network(made, input_shape, n_outputs, shape, dtype)
+            made, shape = partial(masked, network=network), (None, *steps, n_outputs)
+            return checked_network(made, input_shape, n_outputs, dtype, shape)
         if outputs.n_steps is None:
             function, of_output = tagger, {"return_sequences": outputs.by_step}
         else:

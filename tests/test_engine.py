@@ -221,18 +221,17 @@ def test_slabs_of_a_sparse_table_are_whole_batches():
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
-def test_dtype_policy_of_keras_is_followed(policy):
+def test_dtype_policy_of_a_network_is_followed(policy):
     plain = task_of(columns_of(100))
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        task = task_of(columns_of(100))
-        assert task.network != plain.network
-        trained, history = train(task, start(task), epochs=2)
-        logits = Predictor(task.network, trained.weights)(columns_of(5)["X"])
-    finally:
-        keras.config.set_dtype_policy(before)
-    assert logits.dtype == np.float32
+    settings = {"hidden_layer_sizes": (8,), "activation": "relu"}
+    task = task_of(columns_of(100), described_network(mlp, (6,), 3, policy, **settings))
+    assert task.network != plain.network
+    trained, history = train(task, start(task), epochs=2)
+    logits = Predictor(task.network, trained.weights)(columns_of(5)["X"])
+    model = with_weights(task.network, trained.weights)
+    assert model.layers[-1].dtype_policy.name == policy
+    assert logits.dtype == task.network.dtype == ("float64" if policy == "float64" else "float32")
+    np.testing.assert_allclose(logits, model(columns_of(5)["X"]), atol=1e-2)
     expected = train(plain, start(plain), epochs=2)[1]["loss"]
     assert history["loss"] == pytest.approx(expected, rel=0.05)
 

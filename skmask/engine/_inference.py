@@ -1,6 +1,7 @@
 """Inference through kept functions that take the weights as arguments."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,24 +19,42 @@ _CHUNK_NUMBERS = 1 << 23
 Finish = Callable[[np.ndarray, slice], np.ndarray]
 
 
-def _make_forward(network: Network) -> Any:
-    """Return a compiled function of the weights and any number of rows, to logits."""
-    model = network.build()
+@dataclass(frozen=True)
+class _Forward:
+    """A compiled function of the weights and any number of rows, to logits.
+
+    Parameters
+    ----------
+    function : concrete function
+    captured : list of tensors that it takes behind the rows: constants of the network
+    model : the `keras.Model` that it was traced from, which keeps what it captured alive
+    """
+
+    function: Any
+    captured: list[Any]
+    model: Any
+
+
+def _make_forward(network: Network) -> _Forward:
+    # Variables stay unmade: their values are arguments.
+    with network.settings(), keras.StatelessScope(initialize_variables=False):
+        model = network.build()
+    signature = [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables]
 
     @tf.function(
-        input_signature=[
-            *(tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables),
-            tf.TensorSpec(model.input_shape, model.inputs[0].dtype),
-        ],
+        input_signature=[*signature, tf.TensorSpec(model.input_shape, network.input_dtype)],
         autograph=False,
     )
     def forward(*inputs: Any) -> Any:
         note_trace()
         *weights, X = inputs
-        with keras.StatelessScope(list(zip(model.variables, weights, strict=True))):
-            return model(X, training=False)
+        values = list(zip(model.variables, weights, strict=True))
+        with keras.StatelessScope(values, initialize_variables=False):
+            return tf.cast(model(X, training=False), network.dtype)
 
-    return forward.get_concrete_function()
+    with network.settings():
+        concrete = forward.get_concrete_function()
+    return _Forward(concrete, concrete.captured_inputs, model)
 
 
 _kept_forward = lru_cache(maxsize=64)(_make_forward)
@@ -54,13 +73,12 @@ class Predictor:
         note_use()
         make = _kept_forward if network.is_shareable else _make_forward
         self._forward = make(network)
+        self._dtypes = tf.as_dtype(network.input_dtype), tf.as_dtype(network.dtype)
         self._weights = [tf.constant(weight) for weight in weights]
-        self._dtype = network.dtype
-        self._type_of_input = network.dtype
         self._width = max((shape[-1] for shape in network.weight_shapes if shape), default=1)
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
-        """Return logits for float32 rows.
+        """Return logits for rows of floats.
 
         Parameters
         ----------
@@ -70,7 +88,7 @@ class Predictor:
 
         Returns
         -------
-        ndarray of float32 of shape (n_rows, ...)
+        ndarray of the network's dtype of shape (n_rows, ...)
             What the network makes of them, one row at least.
         """
         note_use()
@@ -78,7 +96,7 @@ class Predictor:
         # A layer is as wide as its weights, at each of the steps.
         numbers = max(int(np.prod(shape)), int(np.prod(shape[:-1])) * self._width)
         step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
-        results = np.empty(0, np.float32)
+        results = np.empty(0, self._dtypes[1].as_numpy_dtype)
         for start in range(0, n_rows, step):
             rows = slice(start, start + step)
             found = self._logits(X[rows])
@@ -92,11 +110,14 @@ class Predictor:
     def _logits(self, X: Any) -> np.ndarray:
         if sparse.issparse(X):
             X = X.toarray()
-        X = X.astype(self._type_of_input, copy=False)
+        in_dtype, out_dtype = self._dtypes
+        X = tf.constant(X.astype(in_dtype.as_numpy_dtype, copy=False))
         # The function's own call checks each argument's shape anew, which takes ten times as
         # long as a row.
         (logits,) = tf.raw_ops.StatefulPartitionedCall(
-            args=[*self._weights, tf.constant(X)], Tout=[tf.as_dtype(self._dtype)], f=self._forward
+            args=[*self._weights, X, *self._forward.captured],
+            Tout=[out_dtype],
+            f=self._forward.function,
         )
         return np.asarray(logits)
 

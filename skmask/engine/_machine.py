@@ -10,7 +10,6 @@ import numpy as np
 from skmask.engine._tensorflow import (
     BaseResourceVariable,
     func_graph,
-    global_state,
     gradient_registry,
     keras,
     tf,
@@ -50,16 +49,10 @@ making = threading.RLock()
 def without_values() -> Iterator[Any]:
     """Give no values to the Keras variables that are made in here, only initialisers.
 
-    Yields Keras' scope, which knows the values that they are assigned. Keras lists such
-    variables to initialise them later; the list is put back as it was.
+    Yields Keras' scope, which knows the values that they are assigned.
     """
-    before = global_state.get_global_attribute("uninitialized_variables")
-    global_state.set_global_attribute("uninitialized_variables", [])
-    try:
-        with making, keras.StatelessScope(initialize_variables=False) as scope:
-            yield scope
-    finally:
-        global_state.set_global_attribute("uninitialized_variables", before)
+    with making, keras.StatelessScope(initialize_variables=False) as scope:
+        yield scope
 
 
 def first_value(variable: Any) -> np.ndarray:

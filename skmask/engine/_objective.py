@@ -31,6 +31,7 @@ class Objective:
 
     def __init__(self, network: Network, loss: Loss):
         self._loss = loss
+        self._network = network
         self._dtype = tf.as_dtype(network.dtype)
         self._model = network.outline()
         trainable = {id(variable) for variable in self._model.trainable_variables}
@@ -73,9 +74,12 @@ class Objective:
         inputs = (trained, data, constants, np.asarray(n_rows, np.int32))
         key = tuple(array.shape for array in tf.nest.flatten(inputs))
         if key not in self._compiled:
-            self._compiled[key] = self._machine.function(self._value_and_gradient, inputs, xla=True)
+            with self._network.settings():
+                compiled = self._machine.function(self._value_and_gradient, inputs, xla=True)
             with without_chatter():  # XLA announces its first compilation
-                return tuple(self._compiled[key](*inputs))
+                results = compiled(*inputs)
+            self._compiled[key] = compiled
+            return tuple(results)
         return tuple(self._compiled[key](*inputs))
 
     def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:

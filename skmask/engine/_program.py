@@ -144,9 +144,10 @@ class Program:
         self.recipe = recipe
         self._dtype = tf.as_dtype(recipe.network.dtype)
         self._model = recipe.network.outline()
-        self._optimizer = recipe.optimizer.outline(self._model)
-        slots = self._optimizer.variables
-        self._fresh_slots = [first_value(slot) for slot in slots]
+        with recipe.network.settings():
+            self._optimizer = recipe.optimizer.outline(self._model)
+            slots = self._optimizer.variables
+            self._fresh_slots = [first_value(slot) for slot in slots]
         self._n_weights = len(self._model.variables)
         self._rates = [k for k, slot in enumerate(slots) if slot.name == "learning_rate"]
         self._is_by_row = is_by_row(self._model)
@@ -250,8 +251,10 @@ class Program:
         key = (name, *(array.shape for array in tf.nest.flatten(inputs)))
         if key in self._compiled:
             return self._compiled[key](*inputs)
-        traced = getattr(self, name)
-        run = self._machine.function(traced, inputs, xla=self._uses_xla and bool(inputs))
+        with self.recipe.network.settings():
+            run = self._machine.function(
+                getattr(self, name), inputs, xla=self._uses_xla and bool(inputs)
+            )
         with without_chatter():  # XLA announces its first compilation
             results = run(*inputs)
         self._compiled[key] = run

@@ -79,8 +79,7 @@ else:
         import keras
         import tensorflow as tf
 
-# The private names of Keras and TensorFlow that the engine uses, once both are there quietly.
-from keras.src.backend.common import global_state  # noqa: E402
+# The private names of TensorFlow that the engine uses, once it is there quietly.
 from tensorflow.python.framework import func_graph  # noqa: E402
 from tensorflow.python.framework.ops import gradient_registry  # noqa: E402
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable  # noqa: E402
@@ -136,7 +135,6 @@ def note_use() -> None:
 __all__ = [
     "BaseResourceVariable",
     "func_graph",
-    "global_state",
     "gradient_registry",
     "keras",
     "note_use",

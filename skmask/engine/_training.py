@@ -318,9 +318,10 @@ class _KerasCallbacks:
         self._program = program
         self._callbacks = list(callbacks)
         self._model = program.recipe.network.build()
-        self._optimizer = program.recipe.optimizer.build()
-        self._optimizer.build(self._model.trainable_variables)
-        self._model.compile(optimizer=self._optimizer)
+        with program.recipe.network.settings():
+            self._optimizer = program.recipe.optimizer.build()
+            self._optimizer.build(self._model.trainable_variables)
+            self._model.compile(optimizer=self._optimizer)
         self._model.stop_training = False
         self._list = keras.callbacks.CallbackList(
             self._callbacks, model=self._model, epochs=epochs, steps=n_steps, verbose=0

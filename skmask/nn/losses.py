@@ -146,7 +146,8 @@ def _class_share(y_true, logits):
         return ops.cast(y_true, logits.dtype)
     if len(y_true.shape) == len(logits.shape):
         y_true = ops.squeeze(y_true, axis=-1)
-    is_true = ops.arange(logits.shape[-1]) == ops.expand_dims(ops.cast(y_true, "int32"), -1)
+    numbers = ops.arange(logits.shape[-1], dtype="int32")
+    is_true = numbers == ops.expand_dims(ops.cast(y_true, "int32"), -1)
     return ops.cast(is_true, logits.dtype)
 
 
