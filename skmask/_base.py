@@ -158,8 +158,10 @@ def _in_type(values: Any, dtype: str, name: str) -> Any:
         return values
     with np.errstate(over="ignore", under="ignore"):
         cast = values.astype(dtype)
-    if name == "X":
-        numbers = values.data if sparse.issparse(values) else values
+    numbers = values.data if sparse.issparse(values) else values
+    with np.errstate(over="ignore", invalid="ignore"):
+        may_overflow = name == "X" and not np.isfinite(cast.sum())
+    if may_overflow:
         check_float32(numbers, "X", "Scale it.", may_vanish=True)
     return cast
 

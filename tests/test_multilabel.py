@@ -186,6 +186,7 @@ def test_reported_loss_is_the_mean_over_known_labels(unknown, loss, function):
     assert clf.history_["loss"][0] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
 def test_unknown_labels_teach_nothing(labelled):
     X, Y = labelled
     holes = np.random.default_rng(1).random(Y.shape) < 0.2

@@ -180,7 +180,7 @@ def test_bad_parameter(data, wrong):
 DATA_ERRORS = {
     "nan": (lambda X, y: (replaced(X, (0, 0), np.nan), y), "Input X contains NaN"),
     "inf": (lambda X, y: (replaced(X, (0, 0), np.inf), y), "Input X contains infinity"),
-    "too large": (lambda X, y: (X * 1e40, y), "infinity or a value too large for dtype"),
+    "too large": (lambda X, y: (X * 1e40, y), "X must be 0 or of a size from .* which float32 can hold"),
     "lengths": (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
     "1-D": (lambda X, y: (X[:, 0], y), "Expected 2D array, got 1D array"),
     "empty": (lambda X, y: (X[:0], y[:0]), r"Found array with 0 sample\(s\)"),
@@ -291,7 +291,7 @@ def test_warm_start_with_other_classes_or_layers(data):
     with pytest.raises(ValueError, match="y must have the classes of the fit that it goes on from"):
         clf.fit(X, y % 2)
     clf.set_params(hidden_layer_sizes=(7,))
-    with pytest.raises(ValueError, match="hidden_layer_sizes and network must stay the same"):
+    with pytest.raises(ValueError, match="hidden_layer_sizes must stay the same"):
         clf.fit(X, y)
     assert clf.predict(X).shape == (60,)
 

@@ -74,7 +74,8 @@ class Loss:
         """
         inputs = {name: value for name, value in batch.items() if name not in ("X", "weight")}
         losses = _called(self.function, inputs, logits, **dict(self.settings))
-        weight = batch["weight"] * _with_axes(valid, batch["weight"])
+        weight = tf.cast(batch["weight"], valid.dtype)
+        weight = weight * _with_axes(valid, weight)
         weight = tf.broadcast_to(_with_axes(weight, losses), tf.shape(losses))
         total = tf.reduce_sum(losses * weight)
         ratios = [(total, tf.reduce_sum(weight))]
