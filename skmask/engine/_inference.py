@@ -1,15 +1,15 @@
 """Inference through kept functions that take the weights as arguments."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from skmask.engine._machine import note_trace
+from skmask.engine._machine import Machine
 from skmask.engine._network import Network
+from skmask.engine._table import aligned
 from skmask.engine._tensorflow import keras, note_use, tf
 
 # Rows at once, and numbers in a chunk's widest layer: what bounds the memory.
@@ -19,42 +19,19 @@ _CHUNK_NUMBERS = 1 << 23
 Finish = Callable[[np.ndarray, slice], np.ndarray]
 
 
-@dataclass(frozen=True)
-class _Forward:
-    """A compiled function of the weights and any number of rows, to logits.
+def _make_forward(network: Network) -> Any:
+    """Return a compiled function of the weights and any number of rows, to logits."""
+    model = network.outline()
 
-    Parameters
-    ----------
-    function : concrete function
-    captured : list of tensors that it takes behind the rows: constants of the network
-    model : the `keras.Model` that it was traced from, which keeps what it captured alive
-    """
-
-    function: Any
-    captured: list[Any]
-    model: Any
-
-
-def _make_forward(network: Network) -> _Forward:
-    # Variables stay unmade: their values are arguments.
-    with network.settings(), keras.StatelessScope(initialize_variables=False):
-        model = network.build()
-    signature = [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables]
-
-    @tf.function(
-        input_signature=[*signature, tf.TensorSpec(model.input_shape, network.input_dtype)],
-        autograph=False,
-    )
-    def forward(*inputs: Any) -> Any:
-        note_trace()
-        *weights, X = inputs
+    def forward(weights: Any, X: Any) -> Any:
         values = list(zip(model.variables, weights, strict=True))
         with keras.StatelessScope(values, initialize_variables=False):
-            return tf.cast(model(X, training=False), network.dtype)
+            return [tf.cast(model(X, training=False), network.dtype)]
 
+    shapes = [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables]
+    rows = tf.TensorSpec(model.input_shape, network.input_dtype)
     with network.settings():
-        concrete = forward.get_concrete_function()
-    return _Forward(concrete, concrete.captured_inputs, model)
+        return Machine([]).function(forward, (shapes, rows), xla=False)
 
 
 _kept_forward = lru_cache(maxsize=64)(_make_forward)
@@ -73,8 +50,8 @@ class Predictor:
         note_use()
         make = _kept_forward if network.is_shareable else _make_forward
         self._forward = make(network)
-        self._dtypes = tf.as_dtype(network.input_dtype), tf.as_dtype(network.dtype)
-        self._weights = [tf.constant(weight) for weight in weights]
+        self._dtypes = network.input_dtype, network.dtype
+        self._weights = [aligned(np.asarray(weight)) for weight in weights]
         self._width = max((shape[-1] for shape in network.weight_shapes if shape), default=1)
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
@@ -96,7 +73,7 @@ class Predictor:
         # A layer is as wide as its weights, at each of the steps.
         numbers = max(int(np.prod(shape)), int(np.prod(shape[:-1])) * self._width)
         step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
-        results = np.empty(0, self._dtypes[1].as_numpy_dtype)
+        results = np.empty(0, self._dtypes[1])
         for start in range(0, n_rows, step):
             rows = slice(start, start + step)
             found = self._logits(X[rows])
@@ -110,16 +87,8 @@ class Predictor:
     def _logits(self, X: Any) -> np.ndarray:
         if sparse.issparse(X):
             X = X.toarray()
-        in_dtype, out_dtype = self._dtypes
-        X = tf.constant(X.astype(in_dtype.as_numpy_dtype, copy=False))
-        # The function's own call checks each argument's shape anew, which takes ten times as
-        # long as a row.
-        (logits,) = tf.raw_ops.StatefulPartitionedCall(
-            args=[*self._weights, X, *self._forward.captured],
-            Tout=[out_dtype],
-            f=self._forward.function,
-        )
-        return np.asarray(logits)
+        (logits,) = self._forward(self._weights, X.astype(self._dtypes[0], copy=False))
+        return logits
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
