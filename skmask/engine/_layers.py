@@ -18,11 +18,14 @@ _KNOWN_LAYERS = {
 
 # Functions of Keras tensors, `keras.ops.relu(x)` or `x + y`, that work on each number by itself.
 _ELEMENTWISE = {
-    "Abs", "Absolute", "Add", "Cast", "Celu", "Clip", "Divide", "Elu", "Exp", "Expm1", "Gelu",
-    "HardSigmoid", "HardSilu", "HardTanh", "LeakyRelu", "Log", "Log1p", "LogSigmoid", "Maximum",
-    "Minimum", "Mish", "Multiply", "Negative", "Power", "Relu", "Relu6", "Selu", "Sigmoid",
-    "Silu", "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Tanh", "TrueDivide",
+    "Abs", "Absolute", "Add", "Cast", "Celu", "Clip", "Divide", "Elu", "Equal", "Exp", "Expm1",
+    "Gelu", "HardSigmoid", "HardSilu", "HardTanh", "Isnan", "LeakyRelu", "Log", "Log1p",
+    "LogSigmoid", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Minimum", "Mish",
+    "Multiply", "Negative", "NotEqual", "Power", "Relu", "Relu6", "Selu", "Sigmoid", "Silu",
+    "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Tanh", "TrueDivide", "Where",
 }  # fmt: skip
+# Those that put numbers together along an axis.
+_ALONG_AXIS = {"All", "Any", "Concatenate", "Max", "Mean", "Min", "Softmax", "Sum"}
 
 
 def _operations(model: Any) -> Iterator[Any]:
@@ -48,18 +51,29 @@ def _is_by_row(operation: Any) -> bool:
     if isinstance(operation, keras.Model):  # what is in it comes by itself
         return kind in (keras.Model, keras.Sequential) or kind.__name__ == "Functional"
     if not isinstance(operation, keras.layers.Layer):
-        return kind.__module__.startswith("keras.") and kind.__name__ in _ELEMENTWISE
+        if not kind.__module__.startswith("keras."):
+            return False
+        is_along_axis = kind.__name__ in _ALONG_AXIS and operation.axis is not None
+        return kind.__name__ in _ELEMENTWISE or (is_along_axis and not _mixes_rows(operation))
     if kind not in _KNOWN_LAYERS and not kind.__module__.startswith("skmask."):
         return kind is keras.layers.InputLayer
-    axis = getattr(operation, "axis", None)
-    mixes = axis == 0 or (isinstance(axis, list | tuple) and 0 in axis)
     counts_rows = getattr(operation, "activity_regularizer", None) is not None
     own_function = any(
         not getattr(value, "__module__", "keras.").startswith("keras.")
         for name, value in vars(operation).items()
         if name.endswith("activation") and callable(value)
     )
-    return not (mixes or counts_rows or own_function or getattr(operation, "stateful", False))
+    stateful = getattr(operation, "stateful", False)
+    return not (_mixes_rows(operation) or counts_rows or own_function or stateful)
+
+
+def _mixes_rows(operation: Any) -> bool:
+    """Say whether an operation goes along the axis of the rows."""
+    axis = getattr(operation, "axis", None)
+    axes = axis if isinstance(axis, list | tuple) else [axis]
+    inputs = getattr(operation, "_inbound_nodes", [])
+    tensors = inputs[0].input_tensors if inputs else []
+    return 0 in axes or any(-len(tensor.shape) in axes for tensor in tensors)
 
 
 def pays_under_xla(model: Any) -> bool:
