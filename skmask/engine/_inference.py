@@ -1,5 +1,6 @@
 """Inference through kept functions that take the weights as arguments."""
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -71,18 +72,21 @@ class Predictor:
         note_use()
         n_rows, *shape = X.shape
         # A layer is as wide as its weights, at each of the steps.
-        numbers = max(int(np.prod(shape)), int(np.prod(shape[:-1])) * self._width)
+        numbers = max(math.prod(shape), math.prod(shape[:-1]) * self._width)
         step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
-        results = np.empty(0, self._dtypes[1])
-        for start in range(0, n_rows, step):
+        if n_rows <= step:
+            return self._finished(X, slice(0, n_rows), finish)
+        first = self._finished(X[:step], slice(0, step), finish)
+        results = np.empty((n_rows, *first.shape[1:]), first.dtype)
+        results[:step] = first
+        for start in range(step, n_rows, step):
             rows = slice(start, start + step)
-            found = self._logits(X[rows])
-            if finish is not None:
-                found = finish(found, rows)
-            if not start:
-                results = np.empty((n_rows, *found.shape[1:]), found.dtype)
-            results[rows] = found
+            results[rows] = self._finished(X[rows], rows, finish)
         return results
+
+    def _finished(self, X: Any, rows: slice, finish: Finish | None) -> np.ndarray:
+        logits = self._logits(X)
+        return logits if finish is None else finish(logits, rows)
 
     def _logits(self, X: Any) -> np.ndarray:
         if sparse.issparse(X):

@@ -114,7 +114,7 @@ class Machine:
         threads = tf.config.threading
         settings = _v1.ConfigProto(
             intra_op_parallelism_threads=threads.get_intra_op_parallelism_threads(),
-            inter_op_parallelism_threads=threads.get_inter_op_parallelism_threads(),
+            inter_op_parallelism_threads=-1,  # in the thread that calls: none to wake
         )
         with without_chatter():
             self._session = _v1.Session(graph=self._graph, config=settings)
