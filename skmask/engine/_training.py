@@ -73,6 +73,7 @@ class Task:
 
 
 ReadState = Callable[[], State]
+Checkpoint = Callable[[State, History], None]
 
 
 class Watcher(Protocol):
@@ -96,7 +97,7 @@ def train(
     patience: int | None = None,
     callbacks: Sequence[Any] = (),
     watchers: Sequence[Watcher] = (),
-    checkpoint: Callable[[State, History], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[State, History]:
     """Train for up to `epochs` epochs from a state; return the new state and a history.
 
@@ -125,7 +126,7 @@ def train(
     task.loss.check_consumes({*task.columns, *task.constants} - {"X", "y", "weight"})
     feed = Feed(Table(task.columns, task.batch_size), task.constants)
     if isinstance(task.optimizer, Lbfgs):
-        return _minimize(task, task.optimizer, feed, state, epochs, watchers)
+        return _minimize(task, task.optimizer, feed, state, epochs, watchers, checkpoint)
     recipe = Recipe(
         network=task.network,
         loss=task.loss,
@@ -149,8 +150,7 @@ def train(
         history: History = {"loss": []}
         for _ in _run(program, feed, _order_of(task, feed), state, epochs, watching, history):
             if checkpoint:
-                reached = {name: list(values) for name, values in history.items()}
-                checkpoint(_state_now(program, state, history), reached)
+                checkpoint(_state_now(program, state, history), _copied(history))
         program.finish()
         for watcher in watching:
             watcher.end()
@@ -171,6 +171,7 @@ def _minimize(
     state: State,
     epochs: int,
     watchers: Sequence[Watcher],
+    checkpoint: Checkpoint | None,
 ) -> tuple[State, History]:
     """Take `epochs` iterations of L-BFGS at most; watchers see each as an epoch."""
     history: History = {"loss": [], "gradient_norm": []}
@@ -182,6 +183,8 @@ def _minimize(
         number = len(history["loss"]) - 1
         now = State(weights, None, state.seed, state.epoch + number + 1)
         stop = [watcher.end_epoch(number, logs, lambda: now) for watcher in watchers]
+        if checkpoint:
+            checkpoint(now, _copied(history))
         for watcher in watchers:
             if number + 1 < epochs and not any(stop):
                 watcher.begin_epoch(number + 1)
@@ -201,6 +204,10 @@ def _state_now(program: Program, start: State, history: History) -> State:
     epoch = start.epoch + len(history["loss"])
     slots_of = program.recipe.optimizer.name
     return State(program.read_weights(), program.read_slots(), start.seed, epoch, slots_of)
+
+
+def _copied(history: History) -> History:
+    return {name: list(values) for name, values in history.items()}
 
 
 def _run(
