@@ -98,6 +98,7 @@ def train(
     callbacks: Sequence[Any] = (),
     watchers: Sequence[Watcher] = (),
     checkpoint: Checkpoint | None = None,
+    verbose: int = 0,
 ) -> tuple[State, History]:
     """Train for up to `epochs` epochs from a state; return the new state and a history.
 
@@ -116,6 +117,8 @@ def train(
         Called after them.
     checkpoint : callable `(state, history)`, default=None
         Called now and then between two epochs with what would be returned then.
+    verbose : int, default=0
+        What the callbacks are told.
 
     Raises
     ------
@@ -141,8 +144,8 @@ def train(
         watching: list[Watcher] = list(watchers)
         if callbacks:
             n_steps = -(-feed.table.n_rows // feed.table.batch_size)
-            driver = _KerasCallbacks(program, callbacks, epochs, n_steps)
-            at_end.callback(driver.detach)
+            at_end.callback(_take_models_from, callbacks)
+            driver = _KerasCallbacks(program, callbacks, epochs, n_steps, verbose)
             watching.insert(0, driver)
         if task.validation is not None:
             held_out = Feed(Table(task.validation, task.batch_size), task.constants)
@@ -315,15 +318,27 @@ class _Validation:
             self._program.load(self._weights, self._program.read_slots())
 
 
+def _take_models_from(callbacks: Sequence[Any]) -> None:
+    """Take the model from callbacks, which can be copied and stored without it."""
+    for callback in callbacks:
+        callback._model = None
+
+
 class _KerasCallbacks:
     """Keras callbacks, driven once an epoch, with a model and an optimizer of their own.
 
     What they set on these, weights and learning rate above all, is carried into the program.
     """
 
-    def __init__(self, program: Program, callbacks: Sequence[Any], epochs: int, n_steps: int):
+    def __init__(
+        self,
+        program: Program,
+        callbacks: Sequence[Any],
+        epochs: int,
+        n_steps: int,
+        verbose: int,
+    ):
         self._program = program
-        self._callbacks = list(callbacks)
         self._model = program.recipe.network.build()
         with program.recipe.network.settings():
             self._optimizer = program.recipe.optimizer.build()
@@ -331,7 +346,7 @@ class _KerasCallbacks:
             self._model.compile(optimizer=self._optimizer)
         self._model.stop_training = False
         self._list = keras.callbacks.CallbackList(
-            self._callbacks, model=self._model, epochs=epochs, steps=n_steps, verbose=0
+            list(callbacks), model=self._model, epochs=epochs, steps=n_steps, verbose=verbose
         )
         self._logs: dict[str, float] = {}
         self._call("on_train_begin")
@@ -346,11 +361,6 @@ class _KerasCallbacks:
 
     def end(self) -> None:
         self._call("on_train_end")
-
-    def detach(self) -> None:
-        """Take the model from the callbacks, which can be copied and stored without it."""
-        for callback in self._callbacks:
-            callback._model = None
 
     def _call(self, event: str, *epoch: int) -> None:
         variables = [*self._model.variables, *self._optimizer.variables]
