@@ -7,7 +7,10 @@ from skmask.engine._tensorflow import keras
 from skmask.nn import layers
 
 # Layers that see the whole batch, or compute what nobody here can tell.
-_NOT_BY_ROW = {"BatchNormalization", "Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+_NOT_BY_ROW = {
+    "BatchNormalization", "CutMix", "FlaxLayer", "JaxLayer", "Lambda", "MelSpectrogram", "MixUp",
+    "TFSMLayer", "TorchModuleWrapper",
+}  # fmt: skip
 
 _KNOWN_LAYERS = {
     layer
@@ -20,12 +23,13 @@ _KNOWN_LAYERS = {
 _ELEMENTWISE = {
     "Abs", "Absolute", "Add", "Cast", "Celu", "Clip", "Divide", "Elu", "Equal", "Exp", "Expm1",
     "Gelu", "HardSigmoid", "HardSilu", "HardTanh", "Isnan", "LeakyRelu", "Log", "Log1p",
-    "LogSigmoid", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Minimum", "Mish",
+    "LogicalAnd", "LogicalNot", "LogicalOr", "LogSigmoid", "Maximum", "Minimum", "Mish",
     "Multiply", "Negative", "NotEqual", "Power", "Relu", "Relu6", "Selu", "Sigmoid", "Silu",
-    "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Tanh", "TrueDivide", "Where",
+    "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Tanh", "TrueDivide",
 }  # fmt: skip
-# Those that put numbers together along an axis.
-_ALONG_AXIS = {"All", "Any", "Concatenate", "Max", "Mean", "Min", "Softmax", "Sum"}
+
+# Those that work along an axis.
+_ALONG_AN_AXIS = {"All", "Any", "Concatenate", "Max", "Mean", "Min", "Softmax", "Sum"}
 
 
 def _operations(model: Any) -> Iterator[Any]:
@@ -51,29 +55,45 @@ def _is_by_row(operation: Any) -> bool:
     if isinstance(operation, keras.Model):  # what is in it comes by itself
         return kind in (keras.Model, keras.Sequential) or kind.__name__ == "Functional"
     if not isinstance(operation, keras.layers.Layer):
-        if not kind.__module__.startswith("keras."):
-            return False
-        is_along_axis = kind.__name__ in _ALONG_AXIS and operation.axis is not None
-        return kind.__name__ in _ELEMENTWISE or (is_along_axis and not _mixes_rows(operation))
+        return kind.__module__.startswith("keras.") and _is_function_by_row(operation)
     if kind not in _KNOWN_LAYERS and not kind.__module__.startswith("skmask."):
         return kind is keras.layers.InputLayer
+    mixes = any(map(_may_be_that_of_rows, _axes(operation)))
     counts_rows = getattr(operation, "activity_regularizer", None) is not None
     own_function = any(
         not getattr(value, "__module__", "keras.").startswith("keras.")
         for name, value in vars(operation).items()
         if name.endswith("activation") and callable(value)
     )
-    stateful = getattr(operation, "stateful", False)
-    return not (_mixes_rows(operation) or counts_rows or own_function or stateful)
+    return not (mixes or counts_rows or own_function or getattr(operation, "stateful", False))
 
 
-def _mixes_rows(operation: Any) -> bool:
-    """Say whether an operation goes along the axis of the rows."""
+def _is_function_by_row(function: Any) -> bool:
+    ranks = {len(t.shape) for node in function._inbound_nodes for t in node.input_tensors}
+    if len(ranks) > 1:  # broadcasting may put rows beside columns
+        return False
+    if type(function).__name__ in _ELEMENTWISE:
+        return True
+    axes = _axes(function)
+    return (
+        type(function).__name__ in _ALONG_AN_AXIS
+        and bool(axes)
+        and not any(map(_may_be_that_of_rows, axes))
+        and ranks != {1}
+    )
+
+
+def _axes(operation: Any) -> list[int]:
+    """Return the axes that an operation says it works along."""
     axis = getattr(operation, "axis", None)
-    axes = axis if isinstance(axis, list | tuple) else [axis]
-    inputs = getattr(operation, "_inbound_nodes", [])
-    tensors = inputs[0].input_tensors if inputs else []
-    return 0 in axes or any(-len(tensor.shape) in axes for tensor in tensors)
+    if axis is None:
+        return []
+    return list(axis) if isinstance(axis, list | tuple) else [axis]
+
+
+def _may_be_that_of_rows(axis: int) -> bool:
+    """Say whether an axis, which counts from the end below 0, may be the first."""
+    return axis == 0 or axis < -1
 
 
 def pays_under_xla(model: Any) -> bool:
