@@ -1,6 +1,5 @@
 """BaseKerasClassifier: the one path from a user's arrays to fitted weights and predictions."""
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,19 +12,19 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skmask._hold_out import held_out_rows
 from skmask._html import DocumentedHtml
-from skmask._targets import check_classes, encode_labels
+from skmask._messages import naming, quote, shown
+from skmask._numbers import check_float32, scaled
+from skmask._targets import check_classes, check_labels, encode_labels
 from skmask._validation import (
     HasMethods,
     Interval,
     InvalidParameterError,
     StrOptions,
-    naming,
-    quote,
+    check_features,
     validate_parameter_constraints,
 )
 from skmask.engine import (
@@ -46,9 +45,12 @@ from skmask.engine import (
 )
 from skmask.nn.networks import ACTIVATIONS, mlp
 
-__all__ = ["BaseKerasClassifier", "Rows", "checked_network", "layer_sizes"]
+__all__ = ["BaseKerasClassifier", "Rows", "checked_network", "layer_sizes", "type_of_results"]
 
 History = dict[str, list[float]]
+
+# Weights below 2 to this power may be summed.
+_LARGEST_EXPONENT = 900
 
 # Attributes that scikit-learn sets, with its metadata requests and its callbacks.
 _NOT_SET_BY_FIT = ("_metadata_request", "_skl_", "_callback_", "_parent_callback_")
@@ -63,8 +65,8 @@ class Rows:
     X : ndarray or CSR of shape (n_samples, ...)
     target : ndarray of shape (n_samples, ...)
         Class numbers, or a 0 or 1 for each label.
-    weight : ndarray of shape (n_samples,) or that of `target`
-        0 for what does not count.
+    weight : ndarray of float64 of shape (n_samples,) or that of `target`
+        0 for what does not count, below 1 for the rest.
     labels : ndarray
         All labels in the order of the outputs: the same while training goes on.
     n_outputs : int
@@ -75,6 +77,8 @@ class Rows:
         What else the loss takes: row by row, and the same for all rows.
     weights : dict of str to ndarray
         Variables of the network that are known beforehand, by name.
+    exponent : int
+        The weights given are those here times 2 to this power: their sums overflow nothing.
     lengths : ndarray of shape (n_samples,) or None
         Work that each row takes, where rows of similar length are to share a batch.
     attributes : dict
@@ -90,6 +94,7 @@ class Rows:
     columns: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
+    exponent: int = 0
     lengths: np.ndarray | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -119,12 +124,46 @@ class Rows:
 
     def with_mean_weight_one(self) -> "Rows":
         """Scale the weights so that those of what counts have a mean of 1."""
-        return replace(self, weight=self.weight / self.weight[self.weight > 0].mean())
+        weight = scaled(self.weight)[0]
+        return replace(self, weight=weight / weight[weight > 0].mean(), exponent=0)
 
-    def engine_columns(self) -> dict[str, Any]:
-        """Return what the engine is given row by row."""
-        weight = self.weight.astype(np.float32)
-        return {"X": self.X, "y": self.target, "weight": weight, **self.columns}
+    def with_weights_as_given(self) -> "Rows":
+        """Undo the scaling of the weights; raise where they are beyond float32."""
+        with np.errstate(over="ignore", under="ignore"):
+            weight = np.ldexp(self.weight, self.exponent)
+        check_float32(
+            weight,
+            "sample_weight in partial_fit, class_weight taken into account,",
+            "Weights are not scaled there: give others.",
+        )
+        return replace(self, weight=weight, exponent=0)
+
+    def in_units_given(self, sums: np.ndarray) -> np.ndarray:
+        """Return sums of weights as they are without the scaling, as far as float64 reaches."""
+        return np.ldexp(sums, min(self.exponent, _LARGEST_EXPONENT))
+
+    def engine_columns(self, dtype: str) -> dict[str, Any]:
+        """Return what the engine is given row by row, real numbers in one type."""
+        columns = {"X": self.X, "y": self.target, "weight": self.weight, **self.columns}
+        return {name: _in_type(values, dtype, name) for name, values in columns.items()}
+
+    def engine_constants(self, dtype: str) -> dict[str, np.ndarray]:
+        """Return what the engine is given for all rows, real numbers in one type."""
+        return {name: _in_type(values, dtype, name) for name, values in self.constants.items()}
+
+
+def _in_type(values: Any, dtype: str, name: str) -> Any:
+    """Return real numbers in a floating-point type; numbers of classes and masks as they are."""
+    if values.dtype.kind != "f" or values.dtype == dtype:
+        return values
+    with np.errstate(over="ignore", under="ignore"):
+        cast = values.astype(dtype)
+    numbers = values.data if sparse.issparse(values) else values
+    with np.errstate(over="ignore", invalid="ignore"):
+        may_overflow = name == "X" and not np.isfinite(cast.sum())
+    if may_overflow:
+        check_float32(numbers, "X", "Scale it.", may_vanish=True)
+    return cast
 
 
 class _Derived:
@@ -166,6 +205,7 @@ class BaseKerasClassifier(
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
+        "dtype": [StrOptions({"auto", "float32", "float64"})],
     }
 
     history_: History
@@ -208,25 +248,24 @@ class BaseKerasClassifier(
         """Return X, y of one label per row, its class numbers and all labels as announced."""
         with naming("X and y"):
             check_consistent_length(X, y)
-        with naming("X"):
-            X, y = validate_data(
-                self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
-            )
-        return X, y, *self._read_codes(y, labels)
+        y = check_labels(y)
+        return self._check_X(X, reset=reset), y, *self._read_codes(y, labels)
 
     def _read_codes(self, y: np.ndarray, labels: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the class numbers of labels, and all labels as announced."""
-        with naming("y"):
-            check_classification_targets(y)
         if labels is None:
             labels = check_classes(self.classes, y)
         return encode_labels(y, np.sort(labels)), labels
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         with naming("X"):
-            return validate_data(
-                self, X, accept_sparse="csr", dtype=np.float32, reset=reset, order="C"
-            )
+            X = check_features(X)
+            dtype = self._types_to_read(reset=reset)
+            return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=reset, order="C")
+
+    def _types_to_read(self, *, reset: bool) -> Any:
+        """Return the types that X is read in: that of the fit, once there is one."""
+        return (np.float64, np.float32) if reset else np.dtype(self._architecture[-1])
 
     def _check_read_now(self, *names: str) -> None:
         """Check parameters that are read at prediction, as a fit checks them."""
@@ -244,12 +283,11 @@ class BaseKerasClassifier(
                     "estimator; got None. Pass all labels that will come."
                 )
             return None if given is None else check_classes(given, np.empty(0))
-        if classes is not None and not np.array_equal(
-            check_classes(classes, np.empty(0)), self._labels
-        ):
+        again = self._labels if classes is None else check_classes(classes, np.empty(0))
+        if again.tolist() != self._labels.tolist():
             raise ValueError(
                 f"classes must be the same in every call of partial_fit, {quote(self._labels)}; "
-                f"got {quote(np.asarray(classes))}. Pass them in the first call only."
+                f"got {quote(again)}. Pass them in the first call only."
             )
         return self._labels
 
@@ -260,7 +298,7 @@ class BaseKerasClassifier(
     ) -> Any:
         """Fit for `epochs`; with `hold_out`, or `early_stopping`, to a part of the rows."""
         self._validate_params()
-        epochs = self.epochs if epochs is None else epochs
+        epochs = int(self.epochs if epochs is None else epochs)
         context = self._init_callback_context(max_subtasks=epochs)
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         with self._nothing_half_changed():
@@ -285,7 +323,8 @@ class BaseKerasClassifier(
         goes_on = self.__sklearn_is_fitted__()
         with self._nothing_half_changed():
             rows = self._read_rows(X, y, labels=labels, reset=not goes_on, **metadata)
-            self._train(rows.that_count(), epochs=1, goes_on=goes_on)
+            rows = rows.that_count().with_weights_as_given()
+            self._train(rows, epochs=1, goes_on=goes_on)
         return self
 
     def _train(
@@ -298,21 +337,23 @@ class BaseKerasClassifier(
         tasks: "_EpochTasks | None" = None,
     ) -> None:
         """Train, and only then set what a fit sets. Without `tasks` it is a partial fit."""
-        rng = check_random_state(self.random_state)
-        seed = self._state.seed if goes_on else int(rng.randint(np.iinfo(np.int32).max))
+        seed = self._seed(goes_on=goes_on)
+        held_out = None
         if goes_on:
             self._check_goes_on(rows)
-        policy = "float32"
-        architecture = self._settings(rows), tuple(rows.X.shape[1:]), rows.n_outputs, policy
-        network = self._make_network(*architecture)
-        if goes_on:
-            start = self._state_to_go_on_from(network, slots_go_on=tasks is None)
-        else:
-            start = State(network.starting_weights(seed, rows.weights), None, seed)
-        held_out = None
         if holds_out:
             rows, held_out = self._hold_out(rows, seed)
-
+        dtype = self._type_of_fit(rows, goes_on=goes_on, is_partial=tasks is None)
+        architecture = self._settings(rows), tuple(rows.X.shape[1:]), rows.n_outputs, dtype
+        network = self._make_network(*architecture)
+        optimizer = optimizer_recipe(self.optimizer, self.learning_rate)
+        if goes_on:
+            start = self._state_to_go_on_from(network, architecture[0], rows)
+            start = replace(start, seed=seed)
+            if tasks is not None or start.slots_of != optimizer.name:
+                start = replace(start, slots=None)
+        else:
+            start = State(network.starting_weights(seed, rows.weights), None, seed)
         before: History = self.history_ if goes_on else {}
 
         def fitted(state: State, history: History) -> dict[str, Any]:
@@ -322,39 +363,66 @@ class BaseKerasClassifier(
                 "_architecture": architecture,
                 "_derived": derived,
                 "_ordered_labels": rows.labels,
+                "_seeded_by": self._integer_seed(),
                 "_state": state,
                 **_joined(before, history),
                 **rows.attributes,
                 **self._attributes_from(network, state, held_out),
             }
 
-        def keep(state: State, history: History) -> None:
-            self.__dict__.update(fitted(state, history))
-
         watchers: list[Watcher] = [_Printer(epochs)] if self.verbose else []
         if tasks is not None and tasks.are_wanted:
             tasks.fitted = fitted
             watchers.append(tasks)
-        state, history = train(
-            Task(
-                network=network,
-                loss=self._make_loss(),
-                optimizer=optimizer_recipe(self.optimizer, self.learning_rate),
-                batch_size=self.batch_size,
-                columns=rows.engine_columns(),
-                constants=rows.constants,
-                validation=None if held_out is None else held_out.engine_columns(),
-                lengths=rows.lengths,
-            ),
-            start,
-            epochs=epochs,
-            patience=self.n_iter_no_change if self.early_stopping else None,
-            callbacks=self._copied_callbacks(),
-            watchers=watchers,
-            # What Ctrl-C leaves of a training that goes on from a fit.
-            checkpoint=keep if goes_on else None,
+        latest: list[tuple[State, History]] = []
+        task = Task(
+            network=network,
+            loss=self._make_loss(),
+            optimizer=optimizer,
+            batch_size=int(self.batch_size),
+            columns=rows.engine_columns(dtype),
+            constants=rows.engine_constants(dtype),
+            validation=None if held_out is None else held_out.engine_columns(dtype),
+            lengths=rows.lengths,
         )
-        keep(state, history)
+        try:
+            state, history = train(
+                task,
+                start,
+                epochs=epochs,
+                patience=int(self.n_iter_no_change) if self.early_stopping else None,
+                callbacks=self._checked_callbacks(),
+                watchers=watchers,
+                checkpoint=lambda *reached: latest.__setitem__(slice(None), [reached]),
+            )
+        except KeyboardInterrupt:
+            # A fit that replaces another one leaves that; else whole epochs are kept.
+            if latest and (goes_on or not self.__sklearn_is_fitted__()):
+                self.__dict__.update(fitted(*latest[0]))
+            raise
+        self.__dict__.update(fitted(state, history))
+
+    def _integer_seed(self) -> int | None:
+        """Return `random_state` where it is a number."""
+        return int(self.random_state) if isinstance(self.random_state, Integral) else None
+
+    def _seed(self, *, goes_on: bool) -> int:
+        """Return what decides the order of rows, and of a fit from scratch its weights.
+
+        A training that goes on keeps its seed, unless `random_state` became another number.
+        """
+        if goes_on and self._integer_seed() in (None, self._seeded_by):
+            return self._state.seed
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _type_of_fit(self, rows: Rows, *, goes_on: bool, is_partial: bool) -> str:
+        """Return the floating-point type of weights and arithmetic."""
+        if self.dtype != "auto":
+            return self.dtype
+        if goes_on:
+            return self._architecture[-1]
+        is_one_batch = len(rows) <= self.batch_size and not is_partial
+        return "float64" if is_one_batch else "float32"
 
     def _attributes_from(
         self, network: Network, state: State, held_out: Rows | None
@@ -362,19 +430,24 @@ class BaseKerasClassifier(
         """Return attributes that follow from the trained network."""
         return {}
 
-    def _state_to_go_on_from(self, network: Network, *, slots_go_on: bool) -> State:
+    def _state_to_go_on_from(self, network: Network, settings: Any, rows: Rows) -> State:
+        """Return the state of the last fit, with what may change while training goes on."""
         shapes = [weight.shape for weight in self._state.weights]
         if network.weight_shapes != shapes:
+            before = self._architecture[0]
+            changed = [name for name, value in settings.items() if value != before.get(name)]
             raise ValueError(
-                "hidden_layer_sizes and network must stay the same while training goes on "
+                f"{' and '.join(changed) or 'network'} must stay the same while training goes on "
                 f"(warm_start, partial_fit); got weights of shapes {network.weight_shapes} "
                 f"after {shapes}. Set them back, or clone the estimator."
             )
-        return self._state if slots_go_on else replace(self._state, slots=None)
+        named = zip(network.weight_names, self._state.weights, strict=True)
+        weights = [np.asarray(rows.weights.get(name, weight)) for name, weight in named]
+        return replace(self._state, weights=weights)
 
     def _check_goes_on(self, rows: Rows) -> None:
         """Raise where a further call contradicts those before it."""
-        if not np.array_equal(rows.labels, self._ordered_labels):
+        if rows.labels.tolist() != self._ordered_labels.tolist():
             raise ValueError(
                 f"y must have the classes of the fit that it goes on from, "
                 f"{quote(self._ordered_labels)}; got {quote(rows.labels)}. Pass classes= with "
@@ -398,8 +471,8 @@ class BaseKerasClassifier(
         """Return the parameter that wants rows held out, and how to do without."""
         return "early_stopping", "set early_stopping=False"
 
-    def _copied_callbacks(self) -> list[Any]:
-        callbacks = copy.deepcopy(list(self.callbacks or ()))
+    def _checked_callbacks(self) -> list[Any]:
+        callbacks = list(self.callbacks or ())
         for callback in callbacks:
             if not is_keras_callback(callback):
                 raise TypeError(
@@ -415,7 +488,7 @@ class BaseKerasClassifier(
         try:
             yield
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and self._went_on_from(before):
+            if isinstance(error, KeyboardInterrupt) and self._is_another_fit_than(before):
                 raise  # at the last whole epoch
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -423,9 +496,8 @@ class BaseKerasClassifier(
                 self._forget()
             raise
 
-    def _went_on_from(self, before: dict[str, Any]) -> bool:
-        """Say whether a checkpoint was kept since."""
-        return "_state" in before and self._state is not before["_state"]
+    def _is_another_fit_than(self, before: dict[str, Any]) -> bool:
+        return vars(self).get("_state") is not before.get("_state")
 
     def _forget(self) -> None:
         """Remove what a fit has set."""
@@ -437,19 +509,20 @@ class BaseKerasClassifier(
 
     def _settings(self, rows: Rows) -> Any:
         """Return the parameters that decide the network, checked: what `_make_network` takes."""
-        sizes = layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
-        return self.network, sizes, self.activation
+        return {
+            "network": self.network,
+            "hidden_layer_sizes": layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
+            "activation": self.activation,
+        }
 
     def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, policy: str
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, dtype: str
     ) -> Network:
-        """Return the network, under a Keras dtype policy."""
-        network, sizes, activation = settings
-        if network is not None:
-            return checked_network(network, input_shape, n_outputs, policy, (None, n_outputs))
-        return described_network(
-            mlp, input_shape, n_outputs, policy, hidden_layer_sizes=sizes, activation=activation
-        )
+        of_mlp = dict(settings)
+        network = of_mlp.pop("network")
+        if network is None:
+            return described_network(mlp, input_shape, n_outputs, policy=dtype, **of_mlp)
+        return checked_network(network, input_shape, n_outputs, dtype, (None, n_outputs))
 
     def _fitted_network(self) -> Network:
         """Return the network of the last fit, whatever the parameters are now."""
@@ -531,16 +604,31 @@ class _EpochTasks:
         self._context.call_on_fit_task_end(**self._told)
 
 
+def type_of_results(X: Any) -> np.dtype:
+    """Return the type that results have: float64, unless all numbers of X are of float32."""
+    return np.dtype(np.float32 if _is_float32(X) else np.float64)
+
+
+def _is_float32(X: Any) -> bool:
+    if isinstance(X, list | tuple):
+        return bool(X) and all(map(_is_float32, X))
+    types = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", ()))  # of a frame
+    return bool(types) and all(str(each).lower() == "float32" for each in types)
+
+
 def layer_sizes(sizes: Any, argument: str) -> tuple[int, ...]:
     """Return the units of each layer, of which there may be none."""
-    sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-    for size in sizes:
-        if not isinstance(size, Integral) or size < 1:
-            raise InvalidParameterError(
-                f"{argument} must hold whole numbers of 1 or more; got {sizes!r}. Give the units "
-                "of each layer."
-            )
-    return tuple(int(size) for size in sizes)
+    try:
+        units = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+    except TypeError:
+        units = (None,)
+    is_legal = Interval(Integral, 1, None, closed="left").is_satisfied_by
+    if not all(map(is_legal, units)):
+        raise InvalidParameterError(
+            f"{argument} must hold whole numbers of 1 or more, which a machine can hold; got "
+            f"{shown(sizes)}. Give the units of each layer."
+        )
+    return tuple(map(int, units))
 
 
 def checked_network(

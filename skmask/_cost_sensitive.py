@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.callback import with_callbacks
-from sklearn.metrics import accuracy_score
 
 from skmask._base import Rows
 from skmask._docs import documented
+from skmask._numbers import scaled
 from skmask._softmax import SoftmaxClassifier
-from skmask._targets import decode_labels
+from skmask._targets import accuracy, decode_labels
 from skmask._validation import (
     StrOptions,
     check_cost_matrix,
@@ -20,6 +20,7 @@ from skmask._validation import (
 )
 from skmask.engine import Loss, softmax
 from skmask.nn.losses import cost_weighted_crossentropy, expected_cost, restricted_crossentropy
+from skmask.nn.metrics import masked_accuracy
 
 __all__ = ["CostSensitiveClassifier"]
 
@@ -48,6 +49,7 @@ def _cheapest(scores: np.ndarray, proba: np.ndarray, costs: np.ndarray) -> np.nd
     """
     # What a prediction saves over the dearest one: the same order, and exactly in the order of
     # the probabilities where all errors cost the same.
+    costs = scaled(costs, axis=(-2, -1))[0]
     saved = costs.max(axis=-1, keepdims=True) - costs
     savings = (proba.astype(np.float64)[:, np.newaxis] @ saved)[:, 0]
     savings[scores == -np.inf] = -np.inf
@@ -55,21 +57,45 @@ def _cheapest(scores: np.ndarray, proba: np.ndarray, costs: np.ndarray) -> np.nd
     return np.where(is_best, scores, -np.inf).argmax(axis=1)
 
 
-def _mean_error(costs: np.ndarray, true: np.ndarray) -> float:
-    """Return the mean size of the costs of errors, 1 if there are none.
+def _in_mean_errors(costs: np.ndarray, true: np.ndarray, argument: str) -> np.ndarray:
+    """Return costs in a unit of their own: the mean size of those of errors, or of all.
 
-    `costs` has shape (n, n_classes), and `true` holds the column of each row that is no error.
+    Parameters
+    ----------
+    costs : ndarray of shape (n, n_classes)
+    true : ndarray of int of shape (n,)
+        The column of each row that is no error.
+    argument : str
+        For the message.
     """
+    costs = scaled(costs)[0]
     is_error = np.arange(costs.shape[1]) != true[:, np.newaxis]
-    size = np.abs(costs[is_error]).mean() if is_error.any() else 0.0
-    return float(size) or 1.0
+    sizes = np.abs(costs[is_error]) if costs[is_error].any() else np.abs(costs)
+    with np.errstate(over="ignore"):
+        costs = costs / (sizes.mean() or 1.0)
+    if np.abs(costs).max() > np.finfo(np.float32).max:
+        raise ValueError(
+            f"{argument} must hold costs whose sizes float32 can tell apart; got some that are "
+            f"{np.abs(costs).max():.0e} times the mean cost of an error. Bring them closer."
+        )
+    return costs
 
 
-def _costs_by_class(costs: np.ndarray, weight: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Sum the weighted costs of the rows of each class, and in the last column the weights."""
+def _mean_costs(costs: np.ndarray, weight: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the mean costs of the rows of each class, and in the last column their weight."""
+    costs, exponent = scaled(costs)
     sums = np.zeros((costs.shape[1], costs.shape[1] + 1))
     np.add.at(sums, codes, weight[:, np.newaxis] * np.c_[costs, np.ones(len(costs))])
-    return sums
+    total = sums[:, -1:]
+    means = np.ldexp(sums[:, :-1] / np.where(total > 0, total, 1), exponent)
+    return np.hstack([means, total])
+
+
+def _pooled(seen: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Return the means of two lots of rows together, as `_mean_costs` returns those of one."""
+    total = seen[:, -1:] + means[:, -1:]
+    share = means[:, -1:] / np.where(total > 0, total, 1)
+    return np.hstack([seen[:, :-1] * (1 - share) + means[:, :-1] * share, total])
 
 
 @documented
@@ -100,9 +126,10 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
         C[i, j] is the cost of predicting class j when the truth is class i. An array is in the
         order of `classes`, or sorted where it is None; a DataFrame is labelled on both axes, in
-        any order. The diagonal need not be zero; negative costs are profits. None: each error
-        costs 1, or what `costs` of shape (n_samples, n_classes) in `fit` say, see
-        `cost_matrix_`.
+        any order. In libraries that have no names of rows (polars, pyarrow) one column more
+        holds the true class of each row. The diagonal need not be zero; negative costs are
+        profits. None: each error costs 1, or what `costs` of shape (n_samples, n_classes) in
+        `fit` say, see `cost_matrix_`.
     loss : {"expected_cost", "weighted_crossentropy", "crossentropy"}, default="expected_cost"
         What is minimised, see Notes. "weighted_crossentropy" takes no negative costs.
     decision : {"min_expected_cost", "argmax"}, default="min_expected_cost"
@@ -137,9 +164,9 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         -log p_y * C[y, argmax p] / c
 
     with the costs of the row in the place of C[y] where `costs` were given, and c the mean size
-    of the costs of errors, so that the unit of the costs does not matter. The decision is
-    argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes; of decisions that cost the same,
-    the most probable.
+    of the costs of errors, or of all where errors cost nothing, so that the unit of the costs
+    does not matter. The decision is argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes;
+    of decisions that cost the same, the most probable.
 
     `decision_function` is that of the network: its largest value is the most probable class,
     not the cheapest.
@@ -196,6 +223,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
         allowed_columns=None,
         cost_matrix=None,
         loss="expected_cost",
@@ -218,6 +246,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
             allowed_columns=allowed_columns,
             cost_matrix=cost_matrix,
             loss=loss,
@@ -280,20 +309,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         ValueError
             If the decision needs `costs` and they were not given.
         """
-        self._check_read_now("decision")
-        scores = self._scores(X, allowed)
-        if costs is not None:
-            costs = check_costs(costs, n_samples=len(scores), classes=self._labels, ndims=(3,))
-        if self.decision == "argmax":
-            return decode_labels(scores.argmax(axis=1), self.classes_)
-        if costs is None and self._costs_depend_on_row:
-            raise ValueError(
-                "costs must be given for prediction after a fit with costs of shape "
-                "(n_samples, n_classes, n_classes); got None. Pass those of these rows, or set "
-                "decision='argmax'."
-            )
-        costs = self.cost_matrix_ if costs is None else costs
-        return decode_labels(_cheapest(scores, softmax(scores), costs), self.classes_)
+        return self._decisions(X, allowed, costs, ndims=(3,))
 
     @documented
     def score(self, X, y, sample_weight=None, *, allowed=None, costs=None):
@@ -316,13 +332,28 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         float
             Share of rows whose label is predicted.
         """
-        if np.ndim(costs) == 2:
-            costs = None
-        predicted = self.predict(X, allowed=allowed, costs=costs)
-        return accuracy_score(y, predicted, sample_weight=sample_weight)
+        return accuracy(y, self._decisions(X, allowed, costs, ndims=(2, 3)), sample_weight)
+
+    def _decisions(self, X: Any, allowed: Any, costs: Any, *, ndims: tuple[int, ...]) -> np.ndarray:
+        """Return the label decided for in each row; costs of two dimensions decide nothing."""
+        self._check_read_now("decision")
+        scores = self._scores(X, allowed)
+        if costs is not None:
+            costs = check_costs(costs, n_samples=len(scores), classes=self._labels, ndims=ndims)
+        if self.decision == "argmax":
+            return decode_labels(scores.argmax(axis=1), self.classes_)
+        if costs is None or costs.ndim == 2:
+            if self._costs_depend_on_row:
+                raise ValueError(
+                    "costs must be given for prediction after a fit with costs of shape "
+                    "(n_samples, n_classes, n_classes); got None. Pass those of these rows, or "
+                    "set decision='argmax'."
+                )
+            costs = self.cost_matrix_
+        return decode_labels(_cheapest(scores, softmax(scores), costs), self.classes_)
 
     def _make_loss(self) -> Loss:
-        return Loss(_LOSSES[self.loss])
+        return Loss(_LOSSES[self.loss], metrics=(("accuracy", masked_accuracy),))
 
     def _read_rows(
         self, X: Any, y: Any, *, labels: Any, reset: bool, costs: Any = None, **metadata: Any
@@ -337,11 +368,11 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
             depend_on_row |= costs.ndim == 3
             by_row = costs_of_truth(costs, rows.target)
-            sums = _costs_by_class(by_row, rows.weight, rows.target)
-            seen = sums if seen is None else seen + sums
+            means = _mean_costs(by_row, rows.weight, rows.target)
+            means[:, -1] = rows.in_units_given(means[:, -1])
+            seen = means if seen is None else _pooled(seen, means)
         if seen is not None and self.cost_matrix is None:
-            known = seen[:, -1:] > 0
-            matrix = np.where(known, seen[:, :-1], matrix) / np.where(known, seen[:, -1:], 1)
+            matrix = np.where(seen[:, -1:] > 0, seen[:, :-1], matrix)
         rows.attributes.update(
             cost_matrix_=matrix, _costs_seen=seen, _costs_depend_on_row=depend_on_row
         )
@@ -357,5 +388,5 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             check_not_negative(costs, name)
         if self.loss != "crossentropy":
             inputs = rows.constants if by_row is None else rows.columns
-            inputs[name] = (costs / _mean_error(costs, true)).astype(np.float32)
+            inputs[name] = _in_mean_errors(costs, true, name)
         return rows

@@ -17,7 +17,8 @@ X : array-like or CSR of shape (n_samples, n_features)
 """
 _X_FIT = """\
 X : array-like or CSR of shape (n_samples, n_features)
-    Cast to float32 once. Sparse rows are made dense batch by batch.
+    Cast to the type of the fit once, see `dtype`. Sparse rows are made dense batch by
+    batch.
 """
 _X_PART = """\
 X : array-like or CSR of shape (n_samples, n_features)
@@ -25,14 +26,16 @@ X : array-like or CSR of shape (n_samples, n_features)
 """
 _ALLOWED = """\
 allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-or array-like of shape (n_classes,), default=None
+array-like or Series of shape (n_classes,), or list of sets of labels, default=None
     True or 1: the class of this column is possible for this row. Columns are in the
-    order of `classes`, or sorted where it is None; those of a DataFrame are class
-    labels in any order. One row of shape (n_classes,) holds for all. None: all are.
+    order of `classes`, or sorted where it is None; those of a DataFrame of any library
+    are class labels in any order. One row of shape (n_classes,) holds for all; a Series
+    of pandas is aligned by its index. A list holds the set of labels of each row, or,
+    where labels are strings, a list of them. None: all are.
 """
 _ALLOWED_TO_PREDICT = """\
 allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes), \
-array-like of shape (n_classes,), or "all", default=None
+array-like or Series of shape (n_classes,), list of sets of labels, or "all", default=None
     As in `fit`. "all" lifts the restriction on purpose.
 """
 _CLASSES_PART = """\
@@ -45,7 +48,8 @@ costs : array-like of shape (n_samples, n_classes) or (n_samples, n_classes, n_c
 default=None
     For costs that differ by row: what each prediction costs for this row, or, by
     true class and predicted class, would cost. Classes are in the order of `classes`;
-    a DataFrame has class labels as columns. None: as `cost_matrix` says.
+    a DataFrame has class labels as columns, in any order. Only proportions matter.
+    None: as `cost_matrix` says.
 """
 _COSTS_TO_PREDICT = """\
 costs : array-like of shape (n_samples, n_classes, n_classes), default=None
@@ -59,24 +63,27 @@ sample_weight : array-like of shape (n_samples,), default=None
 """
 _WEIGHT_PART = """\
 sample_weight : array-like of shape (n_samples,), default=None
-    Multiplies each row's loss. Not scaled, for the mean of all rows to come is not
-    known. None: all 1.
+    Multiplies each row's loss. Not scaled, because the mean of all rows to come is not
+    known: weights that float32 cannot hold are refused. None: all 1.
 """
 _LABEL_MATRIX = """\
 y : array-like, DataFrame or sparse matrix of shape (n_samples, n_labels), or \
 array-like of shape (n_samples,)
-    1 for the labels of a row, otherwise 0, NaN where that is unknown; the columns of a
-    DataFrame are the names of the labels. Or one class per row.
+    1 for the labels of a row, otherwise 0, NaN where that is unknown, as are missing
+    values of a DataFrame and masked entries; the columns of a DataFrame are the names of
+    the labels. Or one class per row. A single column is a label where it holds nothing
+    but 0, 1 and NaN and `classes` names no more than one, and otherwise classes.
 """
 _ENTRY_WEIGHT = """\
 sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
-    By row, or by row and label. Only the proportions matter: the mean over what counts
-    is set to 1, so that `learning_rate` keeps its meaning. None: all 1.
+    By row, or by row and label; columns of a DataFrame are aligned by label. Only the
+    proportions matter: the mean over what counts is set to 1, so that `learning_rate`
+    keeps its meaning. None: all 1.
 """
 _ENTRY_WEIGHT_PART = """\
 sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
-    By row, or by row and label. Multiplies the loss; not scaled, for the mean of all
-    rows to come is not known. None: all 1.
+    By row, or by row and label. Multiplies the loss; not scaled, because the mean of all
+    rows to come is not known: weights that float32 cannot hold are refused. None: all 1.
 """
 _Y = """\
 y : array-like of shape (n_samples,)
@@ -100,6 +107,9 @@ ValueError, TypeError
     For bad input; nothing has been changed then.
 skmask.DivergenceError
     When the loss becomes NaN or infinite; the estimator is left unfitted.
+KeyboardInterrupt
+    For Ctrl-C. A first fit, and one that goes on from another, is left at its last whole
+    epoch; one that replaces another leaves that.
 """
 _HIDDEN = """\
 hidden_layer_sizes : int or array-like of int, default=(100,)
@@ -138,14 +148,22 @@ validation_fraction : float, default=0.1
 n_iter_no_change : int, default=10
     Epochs without a lower validation loss after which `early_stopping` stops.
 callbacks : list of `keras.callbacks.Callback`, default=None
-    Run once an epoch. Each fit works on copies of its own.
+    Run once an epoch, these instances themselves. Their logs hold "loss", "accuracy" where
+    there is one, their "val_" forms and "learning_rate"; the model that they see, and may
+    change, is taken from them at the end.
 warm_start : bool, default=False
-    Start a further `fit` from the weights of the one before.
+    Start a further `fit` from the weights of the one before. Parameters that changed in
+    between are applied, and refused by name where the weights do not allow it.
 verbose : int, default=0
     1 prints a line per epoch.
 random_state : int, RandomState instance or None, default=None
     Decides starting weights, order of rows and dropout. The same int gives the same
     model, bit for bit.
+dtype : {"auto", "float32", "float64"}, default="auto"
+    Type of weights and arithmetic. "auto": float64 where one batch holds all training
+    rows, otherwise float32; a training that goes on keeps its type. Keras' own dtype
+    policy and float type are not used. Results are float64, or float32 for an X of
+    float32.
 """
 _ALLOWED_COLUMNS = """\
 allowed_columns : column names, numbers, slice, bool mask or callable, default=None
@@ -159,8 +177,8 @@ classes_ : ndarray of shape (n_classes,)
 """
 _HISTORY = """\
 history_ : dict of str to list of float
-    Per epoch: "loss", the mean over the training rows, and with `early_stopping`
-    "val_loss".
+    Per epoch: "loss" and "accuracy", means over the training rows, and with
+    `early_stopping` "val_loss" and "val_accuracy".
 """
 _MODEL_ATTRIBUTE = """\
 model_ : keras.Model
@@ -191,25 +209,29 @@ _SEQUENCES_FIT = """\
 X : array-like of shape (n_samples, n_steps, n_features) or (n_samples, n_steps), or list of \
 arrays of shape (n_steps_i, n_features) or (n_steps_i,)
     The sequences: padded to one length by steps that are `mask_value` throughout, or as
-    they are. Cast to float32 once.
+    they are. Cast to the type of the fit once, see `dtype`.
 """
 _STEP_LABELS = """\
 y : array-like of shape (n_samples, n_steps), list of arrays of shape (n_steps_i,), or \
 array-like of shape (n_samples,)
     A label for each step, or for each sequence. What stands at padding does not matter.
+    A Series of lists or arrays is a list of them, for X too.
 """
 _STEP_ALLOWED = """\
-allowed : array-like of shape (n_samples, n_steps, n_classes), or array-like, DataFrame or \
-sparse matrix of shape (n_samples, n_classes), or array-like of shape (n_classes,), \
-default=None
+allowed : array-like of shape (n_samples, n_steps, n_classes), list of arrays or DataFrames \
+of shape (n_steps_i, n_classes), or array-like, DataFrame or sparse matrix of shape \
+(n_samples, n_classes), array-like or Series of shape (n_classes,), or list of sets of \
+labels, default=None
     True or 1: the class of this column is possible for this step, or for the whole
-    sequence. Columns are in the order of `classes`, or sorted where it is None. What
-    stands at padding does not matter. None: all are.
+    sequence. Columns are in the order of `classes`, or sorted where it is None; those of
+    a DataFrame are class labels in any order. What stands at padding does not matter.
+    None: all are.
 """
 _STEP_ALLOWED_TO_PREDICT = """\
-allowed : array-like of shape (n_samples, n_steps, n_classes), or array-like, DataFrame or \
-sparse matrix of shape (n_samples, n_classes), array-like of shape (n_classes,), or \
-"all", default=None
+allowed : array-like of shape (n_samples, n_steps, n_classes), list of arrays or DataFrames \
+of shape (n_steps_i, n_classes), or array-like, DataFrame or sparse matrix of shape \
+(n_samples, n_classes), array-like or Series of shape (n_classes,), list of sets of labels, \
+or "all", default=None
     As in `fit`. "all" lifts the restriction on purpose.
 """
 
@@ -221,11 +243,14 @@ _PARTS = {
 
 
 def documented(thing: _Thing) -> _Thing:
-    """Fill the parts into the docstring of a class or a function."""
+    """Fill the parts into the docstring of a class or a method; errors call it by its own name."""
 
     def part(match: re.Match[str]) -> str:
         return indent(_PARTS[match[2]].rstrip("\n"), match[1])
 
+    if not isinstance(thing, type):
+        # The class that shares a method with its leaves is not the one that a user knows.
+        thing.__qualname__ = thing.__name__  # type: ignore[attr-defined]
     if thing.__doc__:  # there is none under python -OO
         thing.__doc__ = re.sub(r"(?m)^( *)\{(\w+)\}$", part, thing.__doc__)
     return thing

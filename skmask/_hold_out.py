@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from skmask._validation import quote
+from skmask._messages import quote
 
 __all__ = ["held_out_rows", "rarest_label"]
 

@@ -7,23 +7,24 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.special import expit, log_expit, logit, softmax
 from sklearn.callback import with_callbacks
-from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skmask._base import BaseKerasClassifier, Rows
 from skmask._docs import documented
+from skmask._frames import as_list, without_names
 from skmask._hold_out import rarest_label
-from skmask._targets import decode_labels, encode_label_matrix
+from skmask._messages import naming, quote
+from skmask._numbers import average, check_float32, real_array, scaled, zero_or_one
+from skmask._targets import accuracy, check_classes, decode_labels, encode_label_matrix
 from skmask._validation import (
     Interval,
     StrOptions,
     check_by_label,
     check_entry_weight,
     check_sample_weight,
-    naming,
-    quote,
 )
 from skmask.engine import Loss, Network, Predictor, State
 from skmask.nn.losses import asymmetric_loss, focal_loss, weighted_binary_crossentropy
@@ -114,7 +115,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         None: 1.
     loss : {"weighted_bce", "focal", "asymmetric"}, default="weighted_bce"
         See Notes.
-    threshold : float, array-like of shape (n_labels,), Series, dict or "tuned", default=0.5
+    threshold : float, array-like of shape (n_labels,), Series, dict, one-row DataFrame or \
+            "tuned", default=0.5
         Probability, before it is calibrated, above which a label is predicted. "tuned": for
         each label what has the largest F1 on `validation_fraction` of the rows, which are held
         out of training; 0.5 for a label without a positive there.
@@ -220,6 +222,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
         pos_weight="balanced",
         loss="weighted_bce",
         threshold=0.5,
@@ -242,6 +245,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
             pos_weight=pos_weight,
             loss=loss,
             threshold=threshold,
@@ -375,26 +379,41 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         ----------
         {x}
         {label_matrix}
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Weights of the rows, or of their entries: those of weight 0 are left out, as unknown
+            ones are, and a row counts by the mean of the others.
 
         Returns
         -------
         float
             Subset accuracy over the known labels, rows without one left out; for one class per
             row, accuracy.
+
+        Raises
+        ------
+        ValueError
+            If no label is known, and for other bad input.
         """
         predicted = self.predict(X)
         if self._is_one_vs_rest:
-            return accuracy_score(y, predicted, sample_weight=sample_weight)
-        y, is_known, _ = encode_label_matrix(y, self.label_names_)
-        check_consistent_length(y, predicted)
-        weight = check_sample_weight(sample_weight, y) * is_known.any(axis=1)
-        return float(np.average(((y == predicted) | ~is_known).all(axis=1), weights=weight))
+            return accuracy(y, predicted, sample_weight)
+        y, is_known, names = encode_label_matrix(y, self.label_names_)
+        with naming("X and y"):
+            check_consistent_length(predicted, y)
+        weight = _by_entry(_read_weight(sample_weight, y.shape, names))
+        counts = is_known & (weight > 0)
+        if not counts.any():
+            raise ValueError(
+                "y must hold a known label with a weight above 0; got none. Pass rows of which "
+                "something is known."
+            )
+        n_counted = np.maximum(counts.sum(axis=1), 1)
+        by_row = np.where(counts, scaled(weight)[0], 0).sum(axis=1) / n_counted
+        return float(average(((y == predicted) | ~counts).all(axis=1), by_row))
 
     def _make_loss(self) -> Loss:
         metrics = ("recall", logit_recall), ("precision", logit_precision)
-        return Loss(_LOSSES[self.loss], metrics=metrics)
+        return Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",))
 
     # Reading what is given.
 
@@ -412,12 +431,14 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 "threshold must be given in partial_fit, which holds no rows out; got 'tuned'. "
                 "Give a number, or one for each label."
             )
-        return self._announced_labels(classes, are_needed=not _has_columns(y))
+        reset = not self.__sklearn_is_fitted__()
+        is_matrix = self._is_label_matrix(y, classes, reset=reset)
+        return self._announced_labels(classes, are_needed=not is_matrix)
 
     def _read_rows(
         self, X: Any, y: Any, *, labels: Any, reset: bool, sample_weight: Any = None, **_: Any
     ) -> Rows:
-        if _has_columns(y):
+        if self._is_label_matrix(y, labels, reset=reset):
             rows = self._read_label_matrix(X, y, sample_weight, labels, reset=reset)
         else:
             rows = self._read_classes(X, y, sample_weight, labels, reset=reset)
@@ -430,17 +451,15 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             check_consistent_length(X, y)
         X = self._check_X(X, reset=reset)
         if labels is None and self.classes is not None:
-            labels = np.asarray(self.classes)
+            labels = check_classes(self.classes, np.empty(0))
         target, is_known, names = encode_label_matrix(y, labels)
         if reset and not is_known.any(axis=0).all():
             raise ValueError(
                 "y must hold a known value for each label; got only NaN for "
                 f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."
             )
-        if sample_weight is not None and np.asarray(sample_weight).ndim == 2:
-            weight = check_entry_weight(sample_weight, target.shape)
-        else:
-            weight = check_sample_weight(sample_weight, X)
+        weight = _read_weight(sample_weight, target.shape, names)
+        weight, exponent = scaled(weight)
         if not is_known.all():
             weight = _by_entry(weight) * is_known
         strata = rarest_label((target * _by_entry(weight)) > 0, self.validation_fraction)
@@ -450,7 +469,16 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             "_labels": names,
             "_is_one_vs_rest": False,
         }
-        return Rows(X, target, weight, names, len(names), strata, attributes=attributes)
+        return Rows(
+            X,
+            target,
+            weight,
+            names,
+            len(names),
+            strata,
+            exponent=int(exponent),
+            attributes=attributes,
+        )
 
     def _read_classes(
         self, X: Any, y: Any, sample_weight: Any, labels: Any, *, reset: bool
@@ -459,20 +487,30 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         classes = np.sort(labels)
         positive = np.arange(len(classes)) if len(classes) > 2 else np.array([len(classes) - 1])
         target = (codes[:, np.newaxis] == positive).astype(np.int8)
-        weight = check_sample_weight(sample_weight, X)
+        weight, exponent = scaled(check_sample_weight(sample_weight, len(codes)))
         attributes = {
             "classes_": classes,
             "label_names_": classes[positive],
             "_labels": labels,
             "_is_one_vs_rest": True,
         }
-        return Rows(X, target, weight, classes, len(positive), codes, attributes=attributes)
+        return Rows(
+            X,
+            target,
+            weight,
+            classes,
+            len(positive),
+            codes,
+            exponent=int(exponent),
+            attributes=attributes,
+        )
 
     def _with_weights_and_thresholds(self, rows: Rows, *, reset: bool) -> Rows:
         names = rows.attributes["label_names_"]
         _check_min_labels(self.min_labels, names)
         weight = _by_entry(rows.weight)
         sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
+        sums = rows.in_units_given(sums)
         sums = sums if reset else sums + self._weight_seen
         pos_weight = self._pos_weight_for(names, *sums)
         if self.calibrated:
@@ -489,7 +527,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         constants = {"pos_weight": pos_weight, "cutoff": logit(thresholds)}
         return replace(
             rows,
-            constants={name: value.astype(np.float32) for name, value in constants.items()},
+            constants=constants,
             attributes={
                 **rows.attributes,
                 "pos_weight_": pos_weight,
@@ -506,8 +544,14 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             return np.ones(len(names))
         if isinstance(self.pos_weight, str):
             has_both = (negatives > 0) & (positives > 0)
-            return np.where(has_both, negatives, 1) / np.where(has_both, positives, 1)
-        return check_by_label(self.pos_weight, names, "pos_weight")
+            weights = np.where(has_both, negatives, 1) / np.where(has_both, positives, 1)
+            return check_float32(
+                weights,
+                "sample_weight of negatives over that of positives, for pos_weight='balanced',",
+                "Bring the weights closer, or pass pos_weight.",
+            )
+        weights = check_by_label(self.pos_weight, names, "pos_weight")
+        return check_float32(weights, "pos_weight", "Give other factors.")
 
     def _check_goes_on(self, rows: Rows) -> None:
         super()._check_goes_on(rows)
@@ -516,6 +560,21 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 "y must be of one kind in every call, a class per row or a column per label; got "
                 "the other kind. Pass it as before."
             )
+
+    def _is_label_matrix(self, y: Any, classes: Any, *, reset: bool) -> bool:
+        """Say whether a target has a column for each label, not one class per row.
+
+        A single column is a label where it was one before; otherwise where it holds 0, 1 and
+        NaN only and no more than one label is announced.
+        """
+        y = _as_table(y)
+        n_columns = y.shape[1] if len(y.shape) == 2 else 0
+        if n_columns != 1 or sparse.issparse(y):
+            return len(y.shape) == 2
+        classes = self.classes if classes is None else classes
+        if not reset or (self.__sklearn_is_fitted__() and self.warm_start):
+            return not self._is_one_vs_rest
+        return (classes is None or np.size(classes) == 1) and _holds_zero_or_one(y)
 
     # What follows from the trained network.
 
@@ -587,16 +646,43 @@ def _check_can_be_calibrated(loss: str, pos_weight: np.ndarray, names: np.ndarra
         )
 
 
-def _has_columns(y: Any) -> bool:
-    """Say whether a target has a column for each label, not one class per row."""
+def _as_table(y: Any) -> Any:
+    """Return a target as something that has a shape."""
+    if y is None:
+        raise ValueError(
+            "y must be given: every fit and score requires y to be passed, but the target y is "
+            "None. Pass a class per row, or a column for each label."
+        )
+    y = as_list(y)
+    if isinstance(y, list | tuple) and any(isinstance(row, set | frozenset) for row in y):
+        raise ValueError(_NO_MATRIX.format("sets"))
+    y = without_names(y, "y")
     if not hasattr(y, "shape"):
-        if isinstance(y, list | tuple) and any(isinstance(row, set | frozenset) for row in y):
-            raise ValueError(_NO_MATRIX.format("sets"))
         try:
             y = np.asarray(y)
         except ValueError as error:
             raise ValueError(_NO_MATRIX.format("rows of unequal length")) from error
-    return len(y.shape) == 2 and y.shape[1] != 1
+    if len(y.shape) not in ((2,) if sparse.issparse(y) else (1, 2)):
+        raise ValueError(_NO_MATRIX.format(f"shape {tuple(y.shape)}"))
+    return y
+
+
+def _holds_zero_or_one(y: Any) -> bool:
+    """Say whether an array holds nothing but 0, 1 and what is unknown."""
+    try:
+        values = real_array(y, "y", _NO_MATRIX, may_miss=True)
+    except (TypeError, ValueError):
+        return False
+    return bool(zero_or_one(values, may_miss=True).all())
+
+
+def _read_weight(sample_weight: Any, shape: tuple[int, ...], names: np.ndarray) -> np.ndarray:
+    """Return weights by row, or by row and label."""
+    with naming("sample_weight"):
+        n_axes = np.asarray(without_names(sample_weight, "sample_weight")).ndim
+    if n_axes == 2:
+        return check_entry_weight(sample_weight, shape, names)
+    return check_sample_weight(sample_weight, shape[0])
 
 
 def _by_entry(weight: np.ndarray) -> np.ndarray:

@@ -16,11 +16,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmask._base import Rows
+from skmask._base import Rows, type_of_results
 from skmask._docs import documented
+from skmask._frames import named, without_names
+from skmask._messages import naming, quote, shown
+from skmask._numbers import as_numbers, check_float32, unmasked
 from skmask._softmax import SoftmaxClassifier
-from skmask._targets import encode_labels
-from skmask._validation import Interval, StrOptions, as_numbers, quote
+from skmask._targets import class_numbers, encode_labels, label_array, label_table
+from skmask._validation import Interval, StrOptions, check_by_label
 from skmask.engine import (
     OPTIMIZERS,
     Lbfgs,
@@ -28,15 +31,20 @@ from skmask.engine import (
     Network,
     State,
     described_network,
+    note_use,
 )
 from skmask.nn.layers import KERNELS, elementwise_kernel, is_product_safe
 from skmask.nn.losses import restricted_crossentropy
+from skmask.nn.metrics import masked_accuracy
 from skmask.nn.networks import prototype_sums
 
 __all__ = ["PrototypeClassifier"]
 
 _WAYS = ("kmeans", "medoid", "random")
 _ROWS_AT_ONCE = 256
+
+# Parameters whose values at the fit are kept, to see which changed when training goes on.
+_ASKED = ("prototypes", "n_prototypes", "scale")
 
 
 # Which rows to take: functions of the rows of one class, scaled, and their weights.
@@ -110,14 +118,16 @@ class PrototypeClassifier(SoftmaxClassifier):
     kernel : {"rbf", "laplacian", "exponential", "linear"} or callable, default="rbf"
         f, see Notes. A callable `f(x, p)` works elementwise on tensors, in `keras.ops`, and
         does not use `scale`.
-    scale : float, array-like of shape (n_features,) or "std", default="std"
+    scale : float, array-like of shape (n_features,), Series or dict by feature, or "std", \
+            default="std"
         c, in the unit of the features. "std": the standard deviation of each feature over the
         training rows, 1 where that is 0.
     prototypes : {"medoid", "kmeans", "random"}, array-like of int of shape (n_prototypes_total,), \
             or array-like of shape (n_prototypes_total, n_features), default="medoid"
         Which rows: of each class those with the smallest sum of distances to the rows around
         them, those nearest to the means of clusters, or some at random; or the numbers of rows
-        of X; or rows, whose classes are then the argument `prototype_labels` of `fit`.
+        of X; or rows, whose classes are then the argument `prototype_labels` of `fit`; columns
+        of a DataFrame are aligned with those of X.
         Distances are between x / c.
     n_prototypes : int, default=1
         Prototypes of each class, where `fit` chooses them.
@@ -140,7 +150,7 @@ class PrototypeClassifier(SoftmaxClassifier):
     Attributes
     ----------
     {classes_attribute}
-    prototypes_ : ndarray of float32 of shape (n_prototypes_total, n_features)
+    prototypes_ : ndarray of shape (n_prototypes_total, n_features)
         The rows compared with, those of one class together, classes in the order of `classes_`
         where `fit` chose them.
     prototype_labels_ : ndarray of shape (n_prototypes_total,)
@@ -205,7 +215,12 @@ class PrototypeClassifier(SoftmaxClassifier):
             if name not in ("hidden_layer_sizes", "activation", "network", "optimizer")
         },
         "kernel": [StrOptions(set(KERNELS)), callable],
-        "scale": [StrOptions({"std"}), Interval(Real, 0, None, closed="neither"), "array-like"],
+        "scale": [
+            StrOptions({"std"}),
+            Interval(Real, 0, None, closed="neither"),
+            "array-like",
+            dict,
+        ],
         "prototypes": [StrOptions(set(_WAYS)), "array-like"],
         "n_prototypes": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
@@ -235,6 +250,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
         max_iter=1000,
         tol=1e-6,
     ):
@@ -257,6 +273,7 @@ class PrototypeClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
             max_iter=max_iter,
             tol=tol,
         )
@@ -277,6 +294,7 @@ class PrototypeClassifier(SoftmaxClassifier):
 
         {fit_returns}
         """
+        self._validate_params()
         by_lbfgs = self.solver == "lbfgs"
         if by_lbfgs and (self.early_stopping is True or self.callbacks):
             raise ValueError(
@@ -286,7 +304,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         self._fit(
             X,
             y,
-            epochs=self.max_iter if by_lbfgs else self.epochs,
+            epochs=int(self.max_iter) if by_lbfgs else self.epochs,
             sample_weight=sample_weight,
             allowed=allowed,
             prototype_labels=prototype_labels,
@@ -339,23 +357,31 @@ class PrototypeClassifier(SoftmaxClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_prototypes_total, n_features)
+        ndarray of shape (n_samples, n_prototypes_total, n_features)
             a_pk f(x_k, x_pk). Summed over the features, and with `bias_` over the prototypes of
             a class, its logit.
         """
         check_is_fitted(self)
+        note_use()
+        dtype = type_of_results(X)
         X = self._check_X(X, reset=False)
-        terms = np.empty((X.shape[0], *self.prototypes_.shape), np.float32)
-        weights = self.weights_.astype(np.float32)
-        scale, kernel = self.scale_.astype(np.float32), self._architecture[0][0]
+        terms = np.empty((X.shape[0], *self.prototypes_.shape), dtype)
+        scale, kernel = self.scale_.astype(X.dtype), self._architecture[0]["kernel"]
         for start in range(0, len(terms), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             values = elementwise_kernel(_dense(X[rows]), self.prototypes_, scale, kernel)
-            np.multiply(weights, np.asarray(values), out=terms[rows])
+            np.multiply(self.weights_, np.asarray(values), out=terms[rows], casting="same_kind")
         return terms
 
     def _make_loss(self) -> Loss:
-        return Loss(restricted_crossentropy)
+        if self.solver == "lbfgs":
+            return Loss(restricted_crossentropy)
+        return Loss(restricted_crossentropy, metrics=(("accuracy", masked_accuracy),))
+
+    def _type_of_fit(self, rows: Rows, *, goes_on: bool, is_partial: bool) -> str:
+        if self.solver == "lbfgs":
+            return "float64"
+        return super()._type_of_fit(rows, goes_on=goes_on, is_partial=is_partial)
 
     @property
     def optimizer(self):
@@ -375,10 +401,11 @@ class PrototypeClassifier(SoftmaxClassifier):
         **metadata: Any,
     ) -> Rows:
         rows = super()._read_rows(X, y, labels=labels, reset=reset, **metadata)
+        if callable(self.kernel):
+            _check_kernel(self.kernel, rows.X.shape[1])
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or not reset)
         if goes_on:
-            names = ("prototypes_", "prototype_labels_", "prototype_indices_", "scale_")
-            chosen = {name: getattr(self, name) for name in names}
+            chosen = self._chosen_before(rows, prototype_labels)
         else:
             chosen = self._choose(rows, prototype_labels)
         codes = encode_labels(np.asarray(chosen["prototype_labels_"]), rows.labels)
@@ -388,13 +415,31 @@ class PrototypeClassifier(SoftmaxClassifier):
             "alpha": np.asarray(self.alpha),
             "membership": codes[:, np.newaxis] == np.arange(len(rows.labels)),
         }
-        return replace(rows, weights=weights, attributes={**rows.attributes, **chosen})
+        asked = {name: _copied(getattr(self, name)) for name in _ASKED}
+        attributes = {**rows.attributes, **chosen, "_asked": asked}
+        return replace(rows, weights=weights, attributes=attributes)
+
+    def _chosen_before(self, rows: Rows, prototype_labels: Any) -> dict[str, Any]:
+        """Return what the fit that goes on compares with; `scale` may have changed since."""
+        asked = {name: _is_same(getattr(self, name), value) for name, value in self._asked.items()}
+        changed = [name for name in ("prototypes", "n_prototypes") if not asked[name]]
+        if prototype_labels is not None and not _is_same(prototype_labels, self.prototype_labels_):
+            changed.append("prototype_labels")
+        if changed:
+            raise ValueError(
+                f"{' and '.join(changed)} must stay the same while training goes on (warm_start, "
+                "partial_fit), which keeps its prototypes; got another value. Set it back, or "
+                "clone the estimator."
+            )
+        names = ("prototypes_", "prototype_labels_", "prototype_indices_", "scale_")
+        chosen = {name: getattr(self, name) for name in names}
+        return chosen if asked["scale"] else {**chosen, "scale_": self._scale_for(rows)}
 
     def _choose(self, rows: Rows, prototype_labels: Any) -> dict[str, Any]:
         """Return the attributes that say what is compared with."""
         scale = self._scale_for(rows)
         if not isinstance(self.prototypes, str):
-            given = np.asarray(self.prototypes)
+            given = self._given_prototypes(rows.X.shape[1])
             if given.ndim == 2:
                 return self._given_rows(given, prototype_labels, rows, scale)
         if prototype_labels is not None:
@@ -417,19 +462,30 @@ class PrototypeClassifier(SoftmaxClassifier):
         n_features = rows.X.shape[1]
         if isinstance(self.scale, str):
             std = _weighted_std(rows.X, rows.weight)
-            return np.where(std > 0, std, 1.0)
-        scale = as_numbers(self.scale, "scale", f"({n_features},)")
-        if scale.ndim and scale.shape != (n_features,):
-            raise ValueError(
-                f"scale must be one number, or one for each of the {n_features} features; got "
-                f"shape {scale.shape}. Give as many numbers."
-            )
+            return np.where(std >= np.finfo(np.float32).tiny, std, 1.0)
+        names = self._feature_names(n_features)
+        scale = check_by_label(self.scale, names, "scale", at_least=-np.inf, of="feature")
         if (scale <= 0).any():
             raise ValueError(
-                f"scale must be above 0; got {quote(np.atleast_1d(scale)[scale <= 0])}. Use 1 "
-                "for features that need no scale."
+                f"scale must be above 0; got {quote(scale[scale <= 0])}. Use 1 for features that "
+                "need no scale."
             )
-        return np.broadcast_to(scale, (n_features,)).copy()
+        return check_float32(scale, "scale", "Scale X.")
+
+    def _feature_names(self, n_features: int) -> np.ndarray:
+        """Return the names of the features of X, or their numbers where they have none."""
+        return getattr(self, "feature_names_in_", np.arange(n_features))
+
+    def _given_prototypes(self, n_features: int) -> np.ndarray:
+        """Return the parameter as an array; columns of a DataFrame are those of X."""
+        names = self._feature_names(n_features)
+        with naming("prototypes"):
+            frame = named(self.prototypes, "prototypes")
+            if frame is not None and frame.values.ndim == 2:
+                return frame.by_name(names, "prototypes", of="feature")
+            given = np.asarray(unmasked(without_names(self.prototypes, "prototypes"), "prototypes"))
+        is_objects = given.ndim == 1 and given.dtype.kind == "O"
+        return label_array(given.tolist()) if is_objects else given
 
     def _given_rows(
         self, given: np.ndarray, prototype_labels: Any, rows: Rows, scale: np.ndarray
@@ -446,21 +502,23 @@ class PrototypeClassifier(SoftmaxClassifier):
                 "prototype_labels must be given to fit when the parameter prototypes holds rows; "
                 "got None. Give the class of each."
             )
-        labels = np.asarray(prototype_labels)
+        labels = label_table(prototype_labels, "prototype_labels")
         if labels.shape != (len(prototypes),):
             raise ValueError(
                 f"prototype_labels must have shape ({len(prototypes)},), one class for each row "
                 f"in prototypes; got {labels.shape}. Give the class of each."
             )
-        unknown = [label for label in labels.tolist() if label not in rows.labels.tolist()]
-        if unknown:
+        with naming("prototype_labels"):
+            codes = class_numbers(labels, rows.labels)
+        if (codes < 0).any():
             raise ValueError(
                 f"prototype_labels must be among the classes {quote(rows.labels)}; got "
-                f"{quote(unknown)}. Correct them, or pass classes= with all labels."
+                f"{quote(labels[codes < 0])}. Correct them, or pass classes= with all labels."
             )
+        check_float32(prototypes, "prototypes", "Scale them, and X.", may_vanish=True)
         return {
-            "prototypes_": prototypes.astype(np.float32),
-            "prototype_labels_": labels,
+            "prototypes_": prototypes,
+            "prototype_labels_": rows.labels[codes],
             "prototype_indices_": np.full(len(prototypes), -1),
             "scale_": scale,
         }
@@ -485,32 +543,51 @@ class PrototypeClassifier(SoftmaxClassifier):
     # The network.
 
     def _settings(self, rows: Rows) -> Any:
-        dtype = "float64" if self.solver == "lbfgs" else "float32"
         prototypes, scale = rows.weights["prototypes"], rows.weights["scale"]
         # Said of the one kernel that asks: a setting more is a program more.
         product_form = self.kernel == "exponential" and is_product_safe(prototypes, scale)
-        return self.kernel, len(prototypes), product_form, dtype
+        return {
+            "kernel": self.kernel,
+            "n_prototypes": len(prototypes),
+            "product_form": product_form,
+        }
 
     def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, policy: str
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, dtype: str
     ) -> Network:
-        kernel, n_prototypes, product_form, dtype = settings
-        return described_network(
-            prototype_sums,
-            input_shape,
-            n_outputs,
-            policy,
-            n_prototypes=n_prototypes,
-            kernel=kernel,
-            product_form=product_form,
-            dtype=dtype,
-        )
+        return described_network(prototype_sums, input_shape, n_outputs, policy=dtype, **settings)
 
     def _attributes_from(
         self, network: Network, state: State, held_out: Rows | None
     ) -> dict[str, Any]:
         trained = dict(zip(network.weight_names, state.weights, strict=True))
-        return {"weights_": trained["a"].copy(), "bias_": trained["b"].copy()}
+        names = {"weights_": "a", "bias_": "b", "prototypes_": "prototypes"}
+        return {attribute: trained[name].copy() for attribute, name in names.items()}
+
+
+def _copied(value: Any) -> Any:
+    """Return a parameter as it is now, whatever becomes of the object."""
+    return value if isinstance(value, str | Real) else np.array(value)
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    return np.array_equal(np.asarray(value), np.asarray(other))
+
+
+def _check_kernel(kernel: Callable[..., Any], n_features: int) -> None:
+    """Raise if a function does not work elementwise on two rows and three prototypes."""
+    rule = "kernel must work elementwise, f(x, p) of the shape that x and p have together"
+    cure = "Use the functions of keras.ops, and do not sum."
+    shape = (2, 3, n_features)
+    x, p = np.ones((2, n_features), np.float32), np.zeros((3, n_features), np.float32)
+    try:
+        values = elementwise_kernel(x, p, 1.0, kernel)
+        found = np.asarray(values)
+    except Exception as error:
+        raise TypeError(f"{rule}; got an error in it. {cure}") from error
+    if not hasattr(values, "dtype") or found.shape != shape or found.dtype.kind != "f":
+        got = f"shape {found.shape} of {found.dtype}" if found.ndim else shown(values)
+        raise ValueError(f"{rule}, {shape} here; got {got}. {cure}")
 
 
 def _row_numbers(numbers: np.ndarray, n_rows: int) -> np.ndarray:

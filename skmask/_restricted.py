@@ -4,6 +4,7 @@ from skmask._docs import documented
 from skmask._softmax import SoftmaxClassifier
 from skmask.engine import Loss
 from skmask.nn.losses import restricted_crossentropy
+from skmask.nn.metrics import masked_accuracy
 
 __all__ = ["RestrictedClassClassifier"]
 
@@ -97,6 +98,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
         allowed_columns=None,
     ):
         super().__init__(
@@ -116,8 +118,9 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
             allowed_columns=allowed_columns,
         )
 
     def _make_loss(self) -> Loss:
-        return Loss(restricted_crossentropy)
+        return Loss(restricted_crossentropy, metrics=(("accuracy", masked_accuracy),))

@@ -9,41 +9,49 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.callback import with_callbacks
-from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skmask._base import Rows, checked_network, layer_sizes
+from skmask._base import Rows, checked_network, layer_sizes, type_of_results
 from skmask._docs import documented
+from skmask._frames import as_list, named
 from skmask._hold_out import rarest_label
+from skmask._messages import naming, quote
+from skmask._numbers import average, scaled_product, unmasked
 from skmask._softmax import SoftmaxClassifier, class_attributes, split_off_allowed
 from skmask._steps import (
     Steps,
     as_sequences,
     check_labels_fit,
     check_real_steps,
+    entry_weights,
     is_label,
     label_matrix,
+    names_agree,
     padded,
     padding_mark,
     shape_of,
     step_matrix,
 )
-from skmask._targets import decode_labels
+from skmask._targets import (
+    accuracy,
+    check_labels,
+    check_same_kind,
+    decode_labels,
+    same_labels,
+    with_label,
+)
 from skmask._validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
     check_allowed,
     check_class_weight,
-    check_entry_weight,
+    check_features,
     check_labels_allowed,
-    check_sample_weight,
-    naming,
-    quote,
+    is_of_labels,
 )
 from skmask.engine import Loss, Network, described_network
-from skmask.metrics import step_accuracy
 from skmask.nn.losses import restricted_crossentropy
 from skmask.nn.metrics import masked_accuracy
 from skmask.nn.networks import CELLS, encoder_decoder, masked, tagger
@@ -61,7 +69,7 @@ class _Sequences:
 
     Parameters
     ----------
-    X : ndarray of float32 of shape (n, n_packed_steps, n_features)
+    X : ndarray of shape (n, n_packed_steps, n_features)
         Packed, NaN behind.
     steps : Steps
         Which steps are real where they stood.
@@ -195,7 +203,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         "cell": [StrOptions(set(CELLS))],
         "bidirectional": ["boolean"],
         "architecture": [StrOptions({"tagger", "encoder_decoder"})],
-        "mask_value": [Real],
+        "mask_value": [Interval(Real, None, None, closed="neither"), "nan"],
         "padding_label": [Real, str, None],
         "group_by_length": ["boolean"],
     }
@@ -224,6 +232,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         warm_start=False,
         verbose=0,
         random_state=None,
+        dtype="auto",
     ):
         super().__init__(
             units=units,
@@ -247,6 +256,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            dtype=dtype,
         )
 
     # Public methods.
@@ -261,8 +271,9 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {sequences_fit}
         {step_labels}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            By sequence or by step, or a list as `y`. Only the proportions matter: the mean over
-            real steps is set to 1, so that `learning_rate` keeps its meaning. None: all 1.
+            By sequence or by step, or a list as `y`. What stands at padding does not matter.
+            Only the proportions matter: the mean over real steps is set to 1, so that
+            `learning_rate` keeps its meaning. None: all 1.
         {step_allowed}
 
         {fit_returns}
@@ -279,8 +290,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {step_labels}
         {classes_part}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            Multiplies the loss of each step. Not scaled, for the mean of all sequences to come
-            is not known. None: all 1.
+            Multiplies the loss of each step. Not scaled, because the mean of all sequences to
+            come is not known: weights that float32 cannot hold are refused. None: all 1.
         {step_allowed}
 
         {part_returns}
@@ -306,7 +317,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         labels = decode_labels(scores.argmax(axis=-1), self.classes_)
         if scores.ndim < 3:
             return labels
-        return np.where(np.isnan(scores[..., 0]), np.asarray(self.padding_label_), labels)
+        return with_label(labels, np.isnan(scores[..., 0]), self.padding_label_)
 
     @documented
     def predict_proba(self, X, *, allowed=None):
@@ -319,7 +330,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
+        ndarray of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
             The last axis follows `classes_`. NaN at padding, exactly 0 where a class is not
             allowed; otherwise the sum over the classes is 1.
         """
@@ -336,7 +347,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
+        ndarray of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
             As in `predict_proba`. -inf where a class is not allowed.
         """
         return super().predict_log_proba(X, allowed=allowed)
@@ -352,7 +363,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
+        ndarray of shape (n_samples, n_steps, n_classes) or (n_samples, n_classes)
             Logits, NaN at padding. A class that is not allowed has 100 less than the lowest
             logit of the allowed classes of its step. For two classes, the value of the second
             minus that of the first, without the last axis.
@@ -368,7 +379,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         {sequences}
         {step_labels}
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-            Weights of the sequences or of the steps.
+            Weights of the sequences or of the steps, as in `fit`.
         {step_allowed_to_predict}
 
         Returns
@@ -377,11 +388,24 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             :func:`skmask.metrics.step_accuracy`, or the accuracy for one label per sequence.
         """
         predicted = self.predict(X, allowed=allowed)
-        if predicted.ndim == 1:
-            return accuracy_score(y, predicted, sample_weight=sample_weight)
-        return step_accuracy(
-            y, predicted, padding_label=self.padding_label_, sample_weight=sample_weight
+        if not self._outputs.by_step:
+            return accuracy(y, predicted, sample_weight)
+        n_steps_out = self._outputs.n_steps
+        sequences = self._read_sequences(
+            X, mask_value=self._mask_value, reset=False, may_be_empty=n_steps_out is None
         )
+        labels, _, _, counts = self._read_step_labels(sequences, y, n_steps_out)
+        counts &= ~is_label(labels, self.padding_label_)
+        if not counts.any():
+            raise ValueError(
+                "y must have a label that is no padding at a real step; got none. Correct y, or "
+                f"padding_label={self.padding_label!r}."
+            )
+        found = check_labels(labels[counts])
+        check_same_kind(found, self.classes_)
+        weight = entry_weights(sample_weight, counts)
+        hits = same_labels(found, predicted[:, : labels.shape[1]][counts])
+        return float(average(hits, weight))
 
     _columns_are_steps: bool
     _mask_value: float
@@ -395,7 +419,11 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     ) -> _Sequences:
         check = partial(self._check_matrix, may_be_nan=np.isnan(mask_value), reset=reset)
         with naming("X"):
+            are_named = names_agree(X)
             values, is_given = step_matrix(X, check)
+            if are_named and not self._columns_are_steps:
+                # scikit-learn's own check of names, and of their order.
+                validate_data(self, as_list(X)[0], reset=reset, skip_check_array=True)
         steps = check_real_steps(values, is_given, mask_value, may_be_empty=may_be_empty)
         n_steps = -(-max(steps.lengths.max(), 1) // _STEPS_MULTIPLE) * _STEPS_MULTIPLE
         return _Sequences(steps.pack(values, np.nan, n_steps), steps, is_given)
@@ -403,9 +431,10 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     def _check_matrix(
         self, matrix: Any, is_by_step: bool, *, may_be_nan: bool, reset: bool
     ) -> np.ndarray:
-        """Return all steps, or a row of X for each sequence of single features, as float32."""
+        """Return all steps, or a row of X for each sequence of single features."""
+        matrix = check_features(matrix)
         settings = {
-            "dtype": np.float32,
+            "dtype": self._types_to_read(reset=reset),
             "order": "C",
             "ensure_all_finite": "allow-nan" if may_be_nan else True,
         }
@@ -439,19 +468,16 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
         with naming("X and y"):
             check_consistent_length(X, y)
-        with naming("y"):
-            y = column_or_1d(y, warn=True)
-            assert_all_finite(y, input_name="y")
+        y = check_labels(y)
         sequences = self._read_sequences(X, mask_value=self.mask_value, reset=reset)
         return sequences.X, y, *self._read_codes(y, labels)
 
     def _read_rows(self, X: Any, y: Any, **settings: Any) -> Rows:
-        with naming("X and y"):
-            by_step = _is_by_step(X, y)
+        by_step = _is_by_step(X, y)
         if self.architecture == "encoder_decoder" and not by_step:
             raise ValueError(
                 "y must have shape (n_samples, n_steps) with architecture='encoder_decoder', a "
-                f"label for each step of the output; got shape {shape_of(y)}. Use "
+                f"label for each step of the output; got shape {shape_of(y, 'y')}. Use "
                 "architecture='tagger' for one label per sequence."
             )
         rows = (self._read_step_rows if by_step else super()._read_rows)(X, y, **settings)
@@ -478,23 +504,21 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     ) -> Rows:
         """Read one label per step."""
         sequences = self._read_sequences(X, mask_value=self.mask_value, reset=reset)
-        y, has_label = label_matrix(y)
-        with naming("X and y"):
-            check_consistent_length(sequences.X, y)
-        if self.architecture == "tagger":
-            y, has_label = check_labels_fit(y, has_label, sequences.steps, sequences.is_given)
-        n_steps_out = y.shape[1] if self.architecture == "encoder_decoder" else None
-        steps, n_packed = sequences.of_output(n_steps_out)
-        counts = steps.is_real & has_label & ~self._is_padding_label(y)
+        n_steps_out = None
+        if self.architecture == "encoder_decoder":
+            n_steps_out = label_matrix(y)[0].shape[1]
+        y, steps, n_packed, counts = self._read_step_labels(sequences, y, n_steps_out)
+        counts &= ~self._is_padding_label(y)
         if not counts.any():
             raise ValueError(
                 f"y must have labels other than padding_label={self.padding_label!r}; got none at "
                 "any real step. Correct y or padding_label."
             )
-        codes, labels = self._read_codes(y[counts], labels)
+        codes, labels = self._read_codes(check_labels(y[counts]), labels)
         classes, row_of = np.sort(labels), counts.nonzero()[0]
-        weight = _entry_weights(sample_weight, counts)
-        weight = weight * check_class_weight(self.class_weight, codes, classes, weight)[codes]
+        weight = entry_weights(sample_weight, counts)
+        by_class = check_class_weight(self.class_weight, codes, classes, weight)
+        weight, exponent = scaled_product(weight, by_class[codes])
         mask = _read_step_mask(allowed, counts, labels)
         if mask is not None:
             check_labels_allowed(codes, mask.of_entries(counts), y[counts], row_of=row_of)
@@ -514,9 +538,28 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             labels=classes,
             n_outputs=len(classes),
             strata=rarest_label(occurs, self.validation_fraction),
+            exponent=exponent,
             columns={} if mask is None else {"allowed": mask.column(steps, n_packed)},
             attributes=class_attributes(labels, is_restricted=mask is not None),
         )
+
+    def _read_step_labels(
+        self, sequences: _Sequences, y: Any, n_steps_out: int | None
+    ) -> tuple[np.ndarray, Steps, int, np.ndarray]:
+        """Return labels, the steps of the output, how many they are packed, and which have one."""
+        y, has_label = label_matrix(y)
+        with naming("X and y"):
+            check_consistent_length(sequences.X, y)
+        if n_steps_out is None:
+            y, has_label = check_labels_fit(y, has_label, sequences.steps, sequences.is_given)
+        elif y.shape[1] > n_steps_out:
+            raise ValueError(
+                f"y must have no more steps than the output, {n_steps_out}; got {y.shape[1]}. "
+                "Cut the padding off."
+            )
+        steps, n_packed = sequences.of_output(n_steps_out)
+        is_real = steps.is_real[:, : y.shape[1]]
+        return y, steps, n_packed, is_real & has_label
 
     def _is_padding_label(self, y: np.ndarray) -> np.ndarray:
         label = self.padding_label
@@ -559,22 +602,31 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             raise InvalidParameterError(
                 "units must name at least one layer; got none. Give the units of each layer."
             )
-        return self.network, units, self.cell, self.bidirectional, rows.attributes["_outputs"]
+        return {
+            "network": self.network,
+            "units": units,
+            "cell": self.cell,
+            "bidirectional": bool(self.bidirectional),
+            "architecture": rows.attributes["_outputs"],
+        }
 
     def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, policy: str
+        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, dtype: str
     ) -> Network:
-        network, units, cell, bidirectional, outputs = settings
+        network, units, cell, bidirectional, outputs = settings.values()
         input_shape = (None, input_shape[-1])
         if network is not None:
             steps = (outputs.n_steps,) if outputs.by_step else ()
-            made, output_shape = partial(masked, network=network), (None, *steps, n_outputs)
-            return checked_network(made, input_shape, n_outputs, policy, output_shape)
-        shape = input_shape, n_outputs, policy
-        recurrent = {"units": units, "cell": cell, "bidirectional": bool(bidirectional)}
+            made, shape = partial(masked, network=network), (None, *steps, n_outputs)
+            return checked_network(made, input_shape, n_outputs, dtype, shape)
         if outputs.n_steps is None:
-            return described_network(tagger, *shape, return_sequences=outputs.by_step, **recurrent)
-        return described_network(encoder_decoder, *shape, n_steps=outputs.n_steps, **recurrent)
+            function, of_output = tagger, {"return_sequences": outputs.by_step}
+        else:
+            function, of_output = encoder_decoder, {"n_steps": outputs.n_steps}
+        recurrent = {"units": units, "cell": cell, "bidirectional": bidirectional}
+        return described_network(
+            function, input_shape, n_outputs, policy=dtype, **recurrent, **of_output
+        )
 
     def _make_loss(self) -> Loss:
         return Loss(restricted_crossentropy, metrics=(("accuracy", masked_accuracy),))
@@ -587,17 +639,18 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         check_is_fitted(self)
         by_step, n_steps_out = self._outputs.by_step, self._outputs.n_steps
         may_be_empty = by_step and n_steps_out is None
+        dtype = type_of_results(X)
         sequences = self._read_sequences(
             X, mask_value=self._mask_value, reset=False, may_be_empty=may_be_empty
         )
         self._check_mask_is_given(allowed)
         if not by_step:
             X, mask = split_off_allowed(sequences.X, allowed, None, self._labels)
-            return self._scores_of(X, mask, finish)
+            return self._scores_of(X, mask, finish, dtype)
         steps, n_packed = sequences.of_output(n_steps_out)
         mask = _read_step_mask(allowed, steps.is_real, self._labels)
         column = None if mask is None else mask.column(steps, n_packed)
-        return steps.unpack(self._scores_of(sequences.X, column, finish), np.nan)
+        return steps.unpack(self._scores_of(sequences.X, column, finish, dtype), np.nan)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -656,14 +709,17 @@ def _read_step_mask(allowed: Any, where: np.ndarray, labels: np.ndarray) -> _Ste
     """Return which classes are possible at the steps that are True in `where`; all elsewhere."""
     if allowed is None or (isinstance(allowed, str) and allowed == "all"):
         return None
-    by_step = as_sequences(allowed)
+    by_step = None
+    if not is_of_labels(allowed):
+        by_step = as_sequences(_by_class(allowed, labels), "allowed")
     if by_step is not None and by_step[0].ndim == 2:
-        allowed = padded(by_step)[0]
-    if len(shape_of(allowed)) != 3:
+        with naming("allowed"):
+            allowed = padded(by_step)[0]
+    if is_of_labels(allowed) or len(shape_of(allowed, "allowed")) != 3:
         mask = check_allowed(allowed, n_samples=len(where), classes=labels)
         mask = mask.toarray() if sparse.issparse(mask) else mask
         return _StepMask(mask[:, np.newaxis])
-    allowed = np.asarray(allowed)
+    allowed = np.asarray(unmasked(allowed, "allowed"))
     shape = (*where.shape, len(labels))
     if allowed.shape != shape:
         raise ValueError(
@@ -677,23 +733,22 @@ def _read_step_mask(allowed: Any, where: np.ndarray, labels: np.ndarray) -> _Ste
     return _StepMask(values)
 
 
+def _by_class(allowed: Any, labels: np.ndarray) -> Any:
+    """Return a list of DataFrames, a step a row, as arrays in the order of the labels."""
+    if not isinstance(allowed, list | tuple):
+        return allowed
+    frames = [named(mask, "allowed") for mask in allowed]
+    return [
+        mask if frame is None else frame.by_name(labels, "allowed")
+        for mask, frame in zip(allowed, frames, strict=True)
+    ]
+
+
 def _is_by_step(X: Any, y: Any) -> bool:
     """Say whether y has a label for each step, not for each sequence."""
-    if as_sequences(y) is not None:
+    if as_sequences(y, "y") is not None:
         return True
-    shape = shape_of(y)
+    shape = shape_of(y, "y")
     if len(shape) == 2 and shape[1] == 1:  # a column, unless X, too, has sequences of one step
-        return as_sequences(X) is not None or len(shape_of(X)) > 2
+        return as_sequences(X, "X") is not None or len(shape_of(X, "X")) > 2
     return len(shape) > 1
-
-
-def _entry_weights(sample_weight: Any, counts: np.ndarray) -> np.ndarray:
-    """Return the weight of each step that counts, (n_entries,)."""
-    by_step = as_sequences(sample_weight)
-    if by_step is not None:
-        sample_weight = padded(by_step)[0]
-    if len(shape_of(sample_weight)) < 2:
-        return check_sample_weight(sample_weight, counts)[counts.nonzero()[0]]
-    if shape_of(sample_weight) == counts.shape:  # what stands at padding does not matter
-        sample_weight = np.where(counts, sample_weight, 0)
-    return check_entry_weight(sample_weight, counts.shape)[counts]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.callback import with_callbacks
-from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
-from skmask._base import BaseKerasClassifier, Rows
+from skmask._base import BaseKerasClassifier, Rows, type_of_results
 from skmask._docs import documented
-from skmask._targets import decode_labels
+from skmask._numbers import scaled_product
+from skmask._targets import accuracy, decode_labels
 from skmask._validation import (
     Allowed,
     StrOptions,
@@ -130,7 +130,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes)
             Columns follow `classes_`. Exactly 0 where a class is not allowed; rows sum to 1.
         """
         return self._scores(X, allowed, softmax)
@@ -146,7 +146,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes)
             Columns follow `classes_`. -inf where a class is not allowed.
         """
         return self._scores(X, allowed, log_softmax)
@@ -162,7 +162,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples, n_classes), or (n_samples,) for two classes
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             Logits. A class that is not allowed has 100 less than the lowest logit of the
             allowed classes of its row. For two classes, the value of the second minus that of
             the first.
@@ -188,7 +188,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         float
             Share of rows whose label is predicted.
         """
-        return accuracy_score(y, self.predict(X, allowed=allowed), sample_weight=sample_weight)
+        return accuracy(y, self.predict(X, allowed=allowed), sample_weight)
 
     # Checking what is given.
 
@@ -206,8 +206,9 @@ class SoftmaxClassifier(BaseKerasClassifier):
         raw_X = X
         X, y, codes, labels = self._read_labels(X, y, labels, reset=reset)
         classes = np.sort(labels)
-        weight = check_sample_weight(sample_weight, X)
-        weight = weight * check_class_weight(self.class_weight, codes, classes, weight)[codes]
+        weight = check_sample_weight(sample_weight, len(codes))
+        by_class = check_class_weight(self.class_weight, codes, classes, weight)
+        weight, exponent = scaled_product(weight, by_class[codes])
         columns = None
         if self.allowed_columns is not None:
             columns = check_columns(self.allowed_columns, raw_X, len(labels))
@@ -224,6 +225,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
             strata=codes,
             columns=by_row,
             constants=for_all,
+            exponent=exponent,
             attributes=class_attributes(labels, is_restricted=mask is not None, columns=columns),
         )
 
@@ -264,19 +266,25 @@ class SoftmaxClassifier(BaseKerasClassifier):
         Or, with `finish`, what it makes of them, row by row.
         """
         check_is_fitted(self)
-        return self._scores_of(*self._check_prediction_rows(X, allowed), finish)
+        dtype = type_of_results(X)
+        return self._scores_of(*self._check_prediction_rows(X, allowed), finish, dtype)
 
     def _scores_of(
-        self, X: Any, mask: Any, finish: Callable[[np.ndarray], np.ndarray] | None
+        self,
+        X: Any,
+        mask: Any,
+        finish: Callable[[np.ndarray], np.ndarray] | None,
+        dtype: np.dtype,
     ) -> np.ndarray:
         """Return what `_scores` does for checked rows, and a mask that fits their logits."""
 
         def finish_rows(logits: np.ndarray, rows: slice) -> np.ndarray:
+            logits = logits.astype(np.result_type(logits, dtype), copy=False)
             if mask is not None:
                 logits = _restricted(logits, mask if mask.shape[0] != X.shape[0] else mask[rows])
             return logits if finish is None else finish(logits)
 
-        return self._predictor()(X, finish_rows)
+        return self._predictor()(X, finish_rows).astype(dtype, copy=False)
 
 
 def class_attributes(

@@ -8,15 +8,21 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from skmask._validation import first_rows
+from skmask._frames import as_list, check_no_text, named, without_names
+from skmask._messages import first_rows, naming, quote
+from skmask._numbers import is_missing, real_array, unmasked
+from skmask._targets import label_table, same_labels
+from skmask._validation import check_entry_weight, check_sample_weight
 
 __all__ = [
     "Steps",
     "as_sequences",
     "check_labels_fit",
     "check_real_steps",
+    "entry_weights",
     "is_label",
     "label_matrix",
+    "names_agree",
     "padded",
     "padding_mark",
     "shape_of",
@@ -68,26 +74,45 @@ class Steps:
         return values
 
 
-def as_sequences(values: Any) -> list[np.ndarray] | None:
+def as_sequences(values: Any, argument: str) -> list[np.ndarray] | None:
     """Return a list of arrays if that is what something is, a step an entry; otherwise None.
 
-    Arrays in a list are sequences even if their lengths agree; lists in a list only if they do
-    not.
+    Arrays in a list are sequences even if their lengths agree, and so are all that are in a
+    Series or an array of objects; lists in a list only if their lengths differ.
     """
-    if getattr(values, "ndim", None) == 1 and np.dtype(object) == getattr(values, "dtype", None):
-        values = list(values)
-    if not isinstance(values, list | tuple) or not values:
+    entries = as_list(values)
+    is_array_of_objects = entries is not values
+    if not isinstance(entries, list | tuple) or not entries:
         return None
-    if all(getattr(value, "ndim", 0) >= 1 for value in values):
-        return [np.asarray(value) for value in values]
-    if not all(isinstance(value, list | tuple) or np.ndim(value) >= 1 for value in values):
+    if all(getattr(entry, "ndim", 0) >= 1 for entry in entries):
+        return [_as_sequence(entry, argument) for entry in entries]
+    if not all(isinstance(entry, list | tuple) or np.ndim(entry) >= 1 for entry in entries):
         return None
-    return [np.asarray(value) for value in values] if len({*map(len, values)}) > 1 else None
+    if is_array_of_objects or len({*map(len, entries)}) > 1:
+        return [_as_sequence(entry, argument) for entry in entries]
+    return None
 
 
-def shape_of(values: Any) -> tuple[int, ...]:
+def _as_sequence(entry: Any, argument: str) -> np.ndarray:
+    with naming(argument):
+        return np.asarray(without_names(unmasked(entry, argument), argument))
+
+
+def shape_of(values: Any, argument: str) -> tuple[int, ...]:
     """Return the shape of an array-like."""
-    return values.shape if hasattr(values, "shape") else np.asarray(values).shape
+    if hasattr(values, "shape"):
+        return values.shape
+    with naming(argument):
+        return np.asarray(values).shape
+
+
+def joined(sequences: Sequence[np.ndarray]) -> np.ndarray:
+    """Return all entries in one array; integers stay what they are among empty sequences."""
+    some = [sequence for sequence in sequences if len(sequence)] or list(sequences)
+    kinds = {sequence.dtype.kind for sequence in some}
+    if len({sequence.dtype for sequence in some}) > 1 and "u" in kinds and "i" in kinds:
+        some = [sequence.astype(object) for sequence in some]  # float64 would round them
+    return np.concatenate(some)
 
 
 def padded(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +129,7 @@ def padded(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """
     lengths = np.array([len(sequence) for sequence in sequences])
     is_given = np.arange(lengths.max()) < lengths[:, np.newaxis]
-    entries = np.concatenate(sequences)
+    entries = joined(sequences)
     values = np.zeros((*is_given.shape, *entries.shape[1:]), entries.dtype)
     values[is_given] = entries
     return values, is_given
@@ -126,7 +151,7 @@ def step_matrix(X: Any, check: Callable[[Any, bool], np.ndarray]) -> tuple[np.nd
     values : ndarray of shape (n, n_steps, n_features)
     is_given : ndarray of bool of shape (n, n_steps)
     """
-    sequences = as_sequences(X)
+    sequences = as_sequences(X, "X")
     if sequences is not None:
         matrices = [_as_matrix(sequence) for sequence in sequences]
         _check_agree(matrices, sequences)
@@ -135,7 +160,7 @@ def step_matrix(X: Any, check: Callable[[Any, bool], np.ndarray]) -> tuple[np.nd
         values = np.zeros(values.shape, entries.dtype)
         values[is_given] = entries
         return values, is_given
-    n_axes = len(shape_of(X))
+    n_axes = len(shape_of(X, "X"))
     if n_axes > 3:
         raise ValueError(
             "X must have shape (n_samples, n_steps, n_features) or (n_samples, n_steps), or be "
@@ -145,12 +170,28 @@ def step_matrix(X: Any, check: Callable[[Any, bool], np.ndarray]) -> tuple[np.nd
     if n_axes < 3:
         matrix = check(X, False)
         return matrix[..., np.newaxis], np.ones(matrix.shape, dtype=bool)
-    array = np.asarray(X)
+    array = np.asarray(unmasked(X, "X"))
     n_samples, n_steps, n_features = array.shape
     if not n_steps:
         raise ValueError(f"X must have at least one step; got shape {array.shape}.")
     values = check(array.reshape(-1, n_features), True).reshape(array.shape)
     return values, np.ones((n_samples, n_steps), dtype=bool)
+
+
+def names_agree(X: Any) -> bool:
+    """Say whether X is a list of DataFrames; raise where they have not all the same columns."""
+    sequences = as_list(X)
+    frames = [named(each, "X") for each in sequences] if isinstance(sequences, list) else []
+    tables = [None if frame is None or frame.values.ndim == 1 else frame for frame in frames]
+    names = [None if table is None else table.names for table in tables]
+    wrong = np.flatnonzero([each != names[0] for each in names])
+    if wrong.size:
+        raise ValueError(
+            "X must have the same columns in each sequence, in one order; got "
+            f"{quote(names[wrong[0]] or [])} in {first_rows(wrong)}, and {quote(names[0] or [])} "
+            "in row 0. Reorder them."
+        )
+    return bool(names) and names[0] is not None
 
 
 def _as_matrix(sequence: np.ndarray) -> np.ndarray:
@@ -178,14 +219,14 @@ def check_real_steps(
 
     Parameters
     ----------
-    values : ndarray of float32 of shape (n, n_steps, n_features)
+    values : ndarray of float32 or float64 of shape (n, n_steps, n_features)
     is_given : ndarray of bool of shape (n, n_steps)
     mask_value : float
     may_be_empty : bool
         Whether a sequence may have no real step.
     """
     is_nan = np.isnan(values)
-    is_value = is_nan if np.isnan(mask_value) else values == np.float32(mask_value)
+    is_value = is_nan if np.isnan(mask_value) else values == values.dtype.type(mask_value)
     steps = Steps(is_given & ~is_value.all(axis=2))
     is_part = (is_nan.any(axis=2) & steps.is_real).nonzero()
     if len(is_part[0]):
@@ -214,15 +255,21 @@ def padding_mark(padding_label: Any, dtype: np.dtype) -> Any:
 
 def is_label(labels: np.ndarray, label: Any) -> np.ndarray:
     """Return where a label stands, which may be NaN."""
-    return np.isnan(labels) if label != label else labels == label
+    if label != label:
+        return labels != labels
+    if not isinstance(label, str) and abs(label) >= 2**53:  # which float64 may not tell apart
+        return same_labels(labels, np.asarray(label, object))
+    return labels == label
 
 
-def label_matrix(y: Any) -> tuple[np.ndarray, np.ndarray]:
+def label_matrix(y: Any, argument: str = "y") -> tuple[np.ndarray, np.ndarray]:
     """Return the labels of all steps in one array, and where one was given.
 
     Parameters
     ----------
     y : array-like of shape (n_samples, n_steps) or list of array-likes of shape (n_steps_i,)
+    argument : str
+        For the message.
 
     Returns
     -------
@@ -231,21 +278,32 @@ def label_matrix(y: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     if sparse.issparse(y):
         raise TypeError(
-            "y must be dense when it has labels by step; got a sparse matrix. Pass y.toarray()."
+            f"{argument} must be dense when it has labels by step; got a sparse matrix. Pass its "
+            "toarray()."
         )
-    sequences = as_sequences(y)
-    found = [np.asarray(y)] if sequences is None else sequences
+    sequences = as_sequences(y, argument)
+    found = [label_table(y, argument)] if sequences is None else sequences
+    found = [_with_nan(labels) for labels in found]
     n_axes = 2 if sequences is None else 1
     wrong = np.flatnonzero([labels.ndim != n_axes for labels in found])
     if wrong.size:
         raise ValueError(
-            "y must have shape (n_samples, n_steps), or be a list of arrays of shape (n_steps,), "
-            f"one label for each step; got shape {found[wrong[0]].shape}. Give class labels, not "
-            "one-hot rows."
+            f"{argument} must have shape (n_samples, n_steps), or be a list of arrays of shape "
+            f"(n_steps,), one label for each step; got shape {found[wrong[0]].shape}. Give class "
+            "labels, not one-hot rows."
         )
     if sequences is None:
         return found[0], np.ones(found[0].shape, dtype=bool)
     return padded(sequences)
+
+
+def _with_nan(labels: np.ndarray) -> np.ndarray:
+    """Return labels with NaN for all that is missing: pandas' own mark compares with nothing."""
+    if labels.dtype.kind != "O":
+        return labels
+    found = labels.copy()
+    found[np.vectorize(is_missing, otypes=[bool])(labels)] = np.nan
+    return found
 
 
 def check_labels_fit(
@@ -281,3 +339,42 @@ def _of_width(values: np.ndarray, width: int) -> np.ndarray:
     new = np.zeros((len(values), width), values.dtype)
     new[:, : values.shape[1]] = values[:, :width]
     return new
+
+
+def entry_weights(sample_weight: Any, counts: np.ndarray) -> np.ndarray:
+    """Return the weight of each step that counts, (n_entries,).
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), list of array-likes \
+            of shape (n_steps_i,), or None
+        What stands at steps that do not count does not matter.
+    counts : ndarray of bool of shape (n_samples, n_steps)
+    """
+    by_step = as_sequences(sample_weight, "sample_weight")
+    if by_step is not None:
+        sample_weight = _weight_matrix(by_step, counts)
+    check_no_text(sample_weight, "sample_weight")
+    weight = without_names(sample_weight, "sample_weight")
+    if len(shape_of(weight, "sample_weight")) < 2:
+        return check_sample_weight(weight, len(counts))[counts.nonzero()[0]]
+    rule = f"sample_weight must be an array of numbers of shape {counts.shape}"
+    weight = real_array(weight, "sample_weight", rule, may_miss=True)
+    if weight.shape == counts.shape:
+        weight = np.where(counts, weight, 0)
+    return check_entry_weight(weight, counts.shape)[counts]
+
+
+def _weight_matrix(weights: list[np.ndarray], counts: np.ndarray) -> np.ndarray:
+    """Return the weights in a list as an array of the shape of `counts`."""
+    with naming("sample_weight"):
+        values, is_given = padded(weights)
+    n_samples, n_steps = counts.shape
+    fits = values.ndim == 2 and len(values) == n_samples and values.shape[1] <= n_steps
+    if not fits or (counts & ~_of_width(is_given, n_steps)).any():
+        raise ValueError(
+            "sample_weight must have a weight for each step that has a label, of "
+            f"{n_samples} sequences of up to {n_steps} steps; got arrays of other lengths. Make "
+            "them agree with y."
+        )
+    return _of_width(values, n_steps)

@@ -3,18 +3,17 @@
 The one home of private scikit-learn imports.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from numbers import Real
+import sys
+from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import _param_validation
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import (
     HasMethods,
-    Interval,
     InvalidParameterError,
     StrOptions,
     validate_parameter_constraints,
@@ -22,7 +21,19 @@ from sklearn.utils._param_validation import (
 from sklearn.utils._repr_html.fitted_attributes import AttrsDict
 from sklearn.utils._repr_html.params import ParamsDict
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight
+
+from skmask._frames import aligned, as_list, check_no_text, named, named_matrix, without_names
+from skmask._messages import first_rows, quote, shown
+from skmask._numbers import (
+    as_numbers,
+    check_sparse,
+    is_missing,
+    is_real,
+    real_array,
+    scaled,
+    unmasked,
+    zero_or_one,
+)
 
 __all__ = [
     "AttrsDict",
@@ -31,8 +42,6 @@ __all__ = [
     "InvalidParameterError",
     "ParamsDict",
     "StrOptions",
-    "aligned",
-    "as_numbers",
     "check_allowed",
     "check_by_label",
     "check_class_weight",
@@ -40,45 +49,62 @@ __all__ = [
     "check_cost_matrix",
     "check_costs",
     "check_entry_weight",
+    "check_features",
     "check_labels_allowed",
     "check_not_negative",
     "check_sample_weight",
     "costs_of_truth",
-    "first_rows",
-    "naming",
-    "quote",
+    "is_of_labels",
     "validate_parameter_constraints",
 ]
 
 Allowed: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
 
-_N_SHOWN = 5
+_LARGEST_INTEGER = 2**31 - 1
+_NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 
-def quote(values: Any) -> str:
-    """Return at most five values as a message shows them."""
-    values = [value.item() if isinstance(value, np.generic) else value for value in values]
-    more = f", ... ({len(values)} in all)" if len(values) > _N_SHOWN else ""
-    return "[" + ", ".join(map(repr, values[:_N_SHOWN])) + more + "]"
+class Interval(_param_validation.Interval):
+    """scikit-learn's, of numbers that a machine can hold: True is none, nor is 10**400."""
+
+    def __init__(self, type, left, right, *, closed):
+        if type is Integral and right is None:
+            right, closed = _LARGEST_INTEGER, "both" if closed == "left" else closed
+        super().__init__(type, left, right, closed=closed)
+
+    def is_satisfied_by(self, val):
+        """Say whether a value of a parameter is legal."""
+        if isinstance(val, bool | np.bool_ | np.timedelta64):
+            return False
+        try:
+            return super().is_satisfied_by(val) and bool(np.isfinite(float(val)))
+        except OverflowError:
+            return False
 
 
-def first_rows(rows: np.ndarray) -> str:
-    """Return at most five row numbers as a message shows them."""
-    shown = ", ".join(str(row) for row in rows[:_N_SHOWN])
-    more = f" and {len(rows) - _N_SHOWN} more" if len(rows) > _N_SHOWN else ""
-    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+def check_features(X: Any) -> Any:
+    """Return X as scikit-learn may read it: not text, dates or masked entries as numbers."""
+    check_no_text(X, "X")
+    if sparse.issparse(X):
+        return check_sparse(X, "X")
+    X = unmasked(X, "X")
+    if isinstance(X, list | tuple):
+        try:
+            X = np.asarray(X)
+        except ValueError:
+            return X  # ragged: scikit-learn says so
+    kind = getattr(getattr(X, "dtype", None), "kind", None)
+    kinds = {type(value) for value in X.ravel().tolist()} if _has_objects(X) else set()
+    if kind in tuple("MmSTU") or any(issubclass(each, _NO_NUMBERS) for each in kinds):
+        raise TypeError(
+            "X must hold numbers; got text, dates or durations. Convert them, if they stand for "
+            "numbers."
+        )
+    return X
 
 
-@contextmanager
-def naming(argument: str) -> Iterator[None]:
-    """Put the name of an argument before scikit-learn's messages that do not say it."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        if re.search(rf"\b({argument}|y)\b", str(error)):
-            raise
-        kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"{argument}: {error}") from error
+def _has_objects(X: Any) -> bool:
+    return isinstance(X, np.ndarray) and X.dtype.kind == "O"
 
 
 def check_allowed(
@@ -89,7 +115,8 @@ def check_allowed(
     Parameters
     ----------
     allowed : array-like of bool or 0/1 of shape (n_samples, n_classes) or (n_classes,), \
-            DataFrame whose columns are class labels, or SciPy sparse matrix
+            DataFrame whose columns are class labels, Series whose index they are, list of sets \
+            of labels, or SciPy sparse matrix
     n_samples : int
     classes : ndarray of shape (n_classes,)
         The labels in the order of the columns of an array.
@@ -102,13 +129,15 @@ def check_allowed(
     """
     if isinstance(allowed, str):
         raise TypeError(
-            f"allowed must be a mask or the word 'all'; got {allowed!r}. Pass an array of bool "
-            "of shape (n_samples, n_classes)."
+            f"allowed must be a mask or the word 'all'; got {shown(allowed)}. Pass an array of "
+            "bool of shape (n_samples, n_classes)."
         )
     order: Any = np.argsort(classes)
-    if hasattr(allowed, "columns") and hasattr(allowed, "to_numpy"):
-        order = aligned(allowed.columns, classes[order], "allowed", "column")
-        allowed = allowed.to_numpy()
+    if is_of_labels(allowed):
+        allowed = _mask_of_labels(as_list(allowed), classes)
+    frame = named(allowed, "allowed")
+    if frame is not None:
+        allowed, order = frame.by_name(classes[order], "allowed"), slice(None)
     mask = _as_bool(allowed, row_of)
     shapes = [(n_samples, len(classes)), (len(classes),)]
     if mask.shape not in (shapes[:1] if sparse.issparse(mask) else shapes):
@@ -132,38 +161,33 @@ def check_allowed(
     return mask
 
 
-def aligned(index: Any, names: np.ndarray, argument: str, what: str) -> list[int]:
-    """Return where each name stands on an axis of a DataFrame or Series.
+def is_of_labels(allowed: Any) -> bool:
+    """Say whether something lists the labels of each row: as sets, or, of strings, as lists.
 
-    Parameters
-    ----------
-    index : Index of pandas
-    names : ndarray of shape (n_names,)
-        Each must be there once, and no other.
-    argument, what : str
-        For the message: whose axis it is, and one thing on it.
+    Lists of numbers are rows of a mask, whatever the labels are.
     """
-    labels = list(index)
-    wanted = names.tolist()
-    missing = [label for label in wanted if label not in labels]
-    unknown = [label for label in labels if label not in wanted]
-    repeated = sorted({repr(label) for label in labels if labels.count(label) > 1})
-    if missing or unknown or repeated:
-        found = [
-            f"{word} {which if isinstance(which, str) else quote(which)}"
-            for word, which in [
-                ("missing", missing),
-                ("unknown", unknown),
-                ("repeated", ", ".join(repeated)),
-            ]
-            if which
-        ]
-        raise ValueError(
-            f"{argument} must have one {what} for each class, {quote(names)}, when it is "
-            f"labelled; got {what}s {quote(labels)}: {'; '.join(found)}. Rename or add {what}s, "
-            "or pass classes= with all labels to the estimator."
-        )
-    return [labels.index(label) for label in wanted]
+    rows = as_list(allowed)
+    if not isinstance(rows, list | tuple):
+        return False
+    if any(isinstance(row, set | frozenset) for row in rows):
+        return True
+    are_lists = all(isinstance(row, list | tuple) for row in rows)
+    return are_lists and any(isinstance(entry, str) for row in rows for entry in row)
+
+
+def _mask_of_labels(rows: Sequence[Any], classes: np.ndarray) -> np.ndarray:
+    """Return a mask that is True where a row lists the label of a column."""
+    numbers = {label: number for number, label in enumerate(classes.tolist())}
+    mask = np.zeros((len(rows), len(classes)), dtype=bool)
+    for number, row in enumerate(rows):
+        try:
+            mask[number, [numbers[label] for label in row]] = True
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"allowed must list labels among the classes {quote(classes)} for each row; got "
+                f"{shown(row)} in row {number}. Correct it, or pass a mask of True/False."
+            ) from error
+    return mask
 
 
 def _called(rows: np.ndarray, row_of: np.ndarray | None) -> np.ndarray:
@@ -172,34 +196,24 @@ def _called(rows: np.ndarray, row_of: np.ndarray | None) -> np.ndarray:
 
 
 def _as_bool(allowed: Any, row_of: np.ndarray | None) -> Allowed:
+    rule = "allowed must be a mask of True/False or 1/0 with rows of equal length"
     if sparse.issparse(allowed):
-        mask = sparse.csr_array(allowed)
-        _check_zero_one(mask.data, np.repeat(np.arange(mask.shape[0]), np.diff(mask.indptr)))
+        mask = sparse.csr_array(check_sparse(allowed, "allowed"))
+        real_array(mask.data, "allowed", rule)
+        _check_mask(mask.data, np.repeat(np.arange(mask.shape[0]), np.diff(mask.indptr)))
         mask = mask.astype(bool)
         mask.eliminate_zeros()
         return mask
-    try:
-        mask = np.asarray(allowed)
-        if mask.dtype.kind == "O":
-            mask = mask.astype(float)
-    except (TypeError, ValueError):
-        mask = np.empty(0, dtype=object)
-    if mask.dtype.kind not in "biuf":
-        raise TypeError(
-            "allowed must be a mask of True/False or 1/0 with rows of equal length; got "
-            f"{type(allowed).__name__} with other things in it. Pass an array of bool of shape "
-            "(n_samples, n_classes)."
-        )
-    if mask.dtype.kind != "b":
-        row_numbers = None
-        if mask.ndim == 2:
-            row_numbers = (np.arange(len(mask)) if row_of is None else row_of)[:, np.newaxis]
-        _check_zero_one(mask, row_numbers)
+    mask = real_array(allowed, "allowed", rule)
+    row_numbers = None
+    if mask.ndim == 2:
+        row_numbers = (np.arange(len(mask)) if row_of is None else row_of)[:, np.newaxis]
+    _check_mask(mask, row_numbers)
     return mask.astype(bool, copy=False)
 
 
-def _check_zero_one(values: np.ndarray, row_numbers: np.ndarray | None) -> None:
-    bad = (values != 0) & (values != 1)
+def _check_mask(values: np.ndarray, row_numbers: np.ndarray | None) -> None:
+    bad = ~zero_or_one(values)
     if not bad.any():
         return
     where = ""
@@ -211,59 +225,32 @@ def _check_zero_one(values: np.ndarray, row_numbers: np.ndarray | None) -> None:
     )
 
 
-def as_numbers(values: Any, argument: str, shape: str) -> np.ndarray:
-    """Return an array of float64 of finite numbers.
-
-    Parameters
-    ----------
-    values : array-like of numbers
-    argument, shape : str
-        For the message: whose values these are, and what shape they should have.
-    """
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{argument} must be an array of numbers of shape {shape}; got "
-            f"{type(values).__name__}: {error}. Pass numbers, in rows of equal length."
-        ) from error
-    if not np.isfinite(array).all():
-        bad = np.argwhere(~np.isfinite(array))
-        where = f" in {first_rows(np.unique(bad[:, 0]))}" if array.ndim else ""
-        raise ValueError(
-            f"{argument} must hold finite numbers; got "
-            f"{quote(array[~np.isfinite(array)])}{where}. Replace what is NaN or infinite."
-        )
-    return array
-
-
 def check_cost_matrix(cost_matrix: Any, classes: np.ndarray) -> np.ndarray:
     """Return costs with both axes in sorted class order, float64 (n_classes, n_classes).
 
     Parameters
     ----------
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), or None
-        Rows are true classes, columns predicted ones. None: each error costs 1.
+        Rows are true classes, columns predicted ones. A DataFrame of a library without names of
+        rows has them in a column more. None: each error costs 1.
     classes : ndarray of shape (n_classes,)
         The labels in the order of the axes of an array.
     """
     n_classes = len(classes)
     if cost_matrix is None:
         return 1 - np.eye(n_classes)
-    rows = columns = np.argsort(classes)
-    if hasattr(cost_matrix, "columns") and hasattr(cost_matrix, "to_numpy"):
-        names = np.sort(classes)
-        rows = np.asarray(aligned(cost_matrix.index, names, "cost_matrix", "row"))
-        columns = np.asarray(aligned(cost_matrix.columns, names, "cost_matrix", "column"))
-        cost_matrix = cost_matrix.to_numpy()
-    shape = "(n_classes, n_classes)"
+    order = np.argsort(classes)
+    by_name = named_matrix(cost_matrix, classes[order], "cost_matrix")
+    shape = f"(n_classes, n_classes) = {(n_classes, n_classes)}"
+    if by_name is not None:
+        return as_numbers(by_name, "cost_matrix", shape)
     matrix = as_numbers(cost_matrix, "cost_matrix", shape)
     if matrix.shape != (n_classes, n_classes):
         raise ValueError(
-            f"cost_matrix must have shape {shape} = {(n_classes, n_classes)}; got "
-            f"{matrix.shape}. Give a row and a column for each of the classes {quote(classes)}."
+            f"cost_matrix must have shape {shape}; got {matrix.shape}. Give a row and a column "
+            f"for each of the classes {quote(classes)}."
         )
-    return matrix[np.ix_(rows, columns)]
+    return matrix[np.ix_(order, order)]
 
 
 def check_costs(costs: Any, *, n_samples: int, classes: np.ndarray, ndims: tuple[int, ...]) -> Any:
@@ -281,10 +268,10 @@ def check_costs(costs: Any, *, n_samples: int, classes: np.ndarray, ndims: tuple
         How many dimensions are legal here.
     """
     n_classes = len(classes)
-    order = np.argsort(classes)
-    if hasattr(costs, "columns") and hasattr(costs, "to_numpy"):
-        order = np.asarray(aligned(costs.columns, np.sort(classes), "costs", "column"))
-        costs = costs.to_numpy()
+    order: Any = np.argsort(classes)
+    frame = named(costs, "costs")
+    if frame is not None:
+        costs, order = frame.by_name(classes[order], "costs"), slice(None)
     names = {2: "(n_samples, n_classes)", 3: "(n_samples, n_classes, n_classes)"}
     shapes = " or ".join(
         f"{names[ndim]} = {(n_samples, *[n_classes] * (ndim - 1))}" for ndim in ndims
@@ -364,9 +351,9 @@ def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
     frame = X if hasattr(X, "shape") else np.asarray(X)
     try:
         numbers = np.asarray(_get_column_indices(frame, columns), dtype=int)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         raise ValueError(
-            f"allowed_columns must name columns of X; got {columns!r}: {error} Give names, "
+            f"allowed_columns must name columns of X; got {shown(columns)}: {error} Give names, "
             "numbers, a slice or a callable, as in ColumnTransformer."
         ) from error
     if len(numbers) != n_classes or len(set(numbers.tolist())) != n_classes:
@@ -383,35 +370,70 @@ def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
     return numbers
 
 
-def check_entry_weight(sample_weight: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return non-negative weights of the shape of the target, float64, not all zero."""
-    array = as_numbers(sample_weight, "sample_weight", str(shape))
-    if array.shape != shape:
+def check_entry_weight(
+    sample_weight: Any, shape: tuple[int, ...], names: np.ndarray | None = None
+) -> np.ndarray:
+    """Return weights of 0 or more of the shape of the target, float64, not all zero.
+
+    Parameters
+    ----------
+    sample_weight : array-like or DataFrame
+    shape : tuple of int
+    names : ndarray or None
+        What the columns of a DataFrame are aligned by. None: they mean nothing.
+    """
+    check_no_text(sample_weight, "sample_weight")
+    if names is None:
+        sample_weight = without_names(sample_weight, "sample_weight")
+    else:
+        frame = named(sample_weight, "sample_weight")
+        if frame is not None:
+            sample_weight = frame.by_name(names, "sample_weight", of="label")
+    weight = as_numbers(sample_weight, "sample_weight", str(shape))
+    if weight.shape != shape:
         raise ValueError(
-            f"sample_weight must have shape ({shape[0]},) or {shape}; got {array.shape}. Give a "
+            f"sample_weight must have shape ({shape[0]},) or {shape}; got {weight.shape}. Give a "
             "weight for each row, or one for each entry of y."
         )
-    if (array < 0).any() or not array.any():
-        found = quote(array[array < 0]) if (array < 0).any() else "0 everywhere"
+    return _check_weight(weight)
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
+    """Return weights of 0 or more of shape (n_samples,), float64, not all zero."""
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weight = without_names(sample_weight, "sample_weight")
+    weight = as_numbers(weight, "sample_weight", f"({n_samples},)")
+    if weight.ndim == 0:
+        weight = np.full(n_samples, float(weight))
+    if weight.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight must not be negative, and not 0 everywhere; got {found}. Use 0 for "
+            f"sample_weight must have shape ({n_samples},), a weight for each row; got "
+            f"{weight.shape}. Give as many numbers as X has rows."
+        )
+    return _check_weight(weight)
+
+
+def _check_weight(weight: np.ndarray) -> np.ndarray:
+    if (weight < 0).any() or not weight.any():
+        found = quote(weight[weight < 0]) if (weight < 0).any() else "0 everywhere"
+        raise ValueError(
+            f"sample_weight must not be negative, and not zero everywhere; got {found}. Use 0 for "
             "what does not count."
         )
-    return array
-
-
-def check_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
-    """Return non-negative weights of shape (n_samples,), float64, not all zero."""
-    if sample_weight is None:
-        return np.ones(X.shape[0])
-    with naming("sample_weight"):
-        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    return weight
 
 
 def check_by_label(
-    values: Any, names: np.ndarray, argument: str, *, at_most: float = np.inf
+    values: Any,
+    names: np.ndarray,
+    argument: str,
+    *,
+    at_least: float = 0,
+    at_most: float = np.inf,
+    of: str = "label",
 ) -> np.ndarray:
-    """Return one finite number of 0 or more for each label, float64 of shape (n_labels,).
+    """Return one finite number for each label, a new array of float64 of shape (n_labels,).
 
     Parameters
     ----------
@@ -421,34 +443,36 @@ def check_by_label(
         The labels in the order of an array.
     argument : str
         For the message.
-    at_most : float
-        The highest legal value.
+    at_least, at_most : float
+        The legal values.
+    of : str
+        What the names are of.
     """
     if isinstance(values, Mapping):
-        order = aligned(list(values), names, argument, "key")
-        values = np.asarray(list(values.values()), dtype=object)[order].tolist()
-    elif hasattr(values, "columns"):
-        order = aligned(values.columns, names, argument, "column")
-        values = values.to_numpy()[:, order]
-        values = values[0] if len(values) == 1 else values
-    elif hasattr(values, "index") and hasattr(values, "to_numpy"):
-        values = values.to_numpy()[aligned(values.index, names, argument, "entry")]
+        order = aligned(list(values), names, argument, "key", of=of)
+        found = list(values.values())
+        values = [found[number] for number in order]
+    else:
+        frame = named(values, argument)
+        if frame is not None:
+            values = frame.by_name(names, argument, of=of)
+            values = values[0] if values.ndim == 2 and len(values) == 1 else values
     array = as_numbers(values, argument, f"({len(names)},)")
     if array.ndim == 0:
         array = np.full(len(names), float(array))
     if array.shape != (len(names),):
         raise ValueError(
-            f"{argument} must be one number, or one for each of the {len(names)} labels "
+            f"{argument} must be one number, or one for each of the {len(names)} {of}s "
             f"{quote(names)}; got shape {array.shape}. Give as many numbers."
         )
-    is_wrong = (array < 0) | (array > at_most)
+    is_wrong = (array < at_least) | (array > at_most)
     if is_wrong.any():
         rule = "0 or more" if at_most == np.inf else f"between 0 and {at_most:g}"
         raise ValueError(
-            f"{argument} must be {rule}; got {quote(array[is_wrong])} for the labels "
+            f"{argument} must be {rule}; got {quote(array[is_wrong])} for the {of}s "
             f"{quote(names[is_wrong])}. Correct these."
         )
-    return array
+    return array.copy()
 
 
 def check_class_weight(
@@ -469,9 +493,10 @@ def check_class_weight(
     if class_weight is None:
         return weights
     if isinstance(class_weight, str):
+        codes, sample_weight = codes[sample_weight > 0], sample_weight[sample_weight > 0]
         present = np.unique(codes)
         weights[present] = compute_class_weight(
-            class_weight, classes=present, y=codes, sample_weight=sample_weight
+            class_weight, classes=present, y=codes, sample_weight=scaled(sample_weight)[0]
         )
         return weights
     return _weights_by_label(class_weight, weights, classes_.tolist())
@@ -487,10 +512,10 @@ def _weights_by_label(
             "Remove them, or pass classes= with all labels to the estimator."
         )
     for label, weight in class_weight.items():
-        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+        if not is_real(weight) or is_missing(weight) or not 0 <= weight <= sys.float_info.max:
             raise ValueError(
-                f"class_weight must hold finite, non-negative numbers; got {weight!r} for class "
-                f"{label!r}. Give a weight of 0 or more."
+                f"class_weight must hold finite, non-negative numbers; got {shown(weight)} for "
+                f"class {label!r}. Give a weight of 0 or more."
             )
         weights[labels.index(label)] = weight
     return weights

@@ -7,18 +7,14 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import make_scorer
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
-from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length
 
-from skmask._steps import as_sequences, is_label, label_matrix, padding_mark, shape_of
-from skmask._targets import check_classes, encode_labels
-from skmask._validation import (
-    check_cost_matrix,
-    check_costs,
-    check_entry_weight,
-    check_sample_weight,
-    costs_of_truth,
-)
+from skmask._frames import row_labels, without_names
+from skmask._messages import naming
+from skmask._numbers import average, scaled
+from skmask._steps import as_sequences, entry_weights, is_label, label_matrix, padding_mark
+from skmask._targets import all_labels, check_classes, check_labels, encode_labels, same_labels
+from skmask._validation import check_cost_matrix, check_costs, check_sample_weight, costs_of_truth
 
 __all__ = [
     "make_cost_scorer",
@@ -37,8 +33,9 @@ def _costs_of_decisions(
     y_true: Any, y_pred: Any, cost_matrix: Any, costs: Any, labels: Any, sample_weight: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what each decision would cost for each row, what those taken do, and weights."""
-    y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
-    check_consistent_length(y_true, y_pred, sample_weight)
+    true_labels, predicted_labels = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
+    with naming("y_true and y_pred"):
+        check_consistent_length(true_labels, predicted_labels)
     if (cost_matrix is None) == (costs is None):
         found = "neither" if costs is None else "both"
         raise ValueError(
@@ -46,18 +43,24 @@ def _costs_of_decisions(
             "costs by class, or by row."
         )
     if labels is None:
-        named = hasattr(cost_matrix, "columns") and hasattr(cost_matrix, "index")
-        labels = list(cost_matrix.index) if named else unique_labels(y_true, y_pred)
-        n_classes = len(cost_matrix) if costs is None else np.shape(costs)[-1]
-        if len(labels) != n_classes:
+        labels = row_labels(cost_matrix)
+    if labels is None:
+        name, given = ("cost_matrix", cost_matrix) if costs is None else ("costs", costs)
+        labels = all_labels(true_labels, predicted_labels)
+        with naming(name):
+            n_classes = np.asarray(without_names(given, name)).shape[-1:]
+        if n_classes != labels.shape:
             raise ValueError(
                 f"labels must be given where not all classes occur; got {len(labels)} classes in "
-                f"y_true and y_pred and costs for {n_classes}. Pass labels= with all of them, in "
-                "the order of the costs."
+                f"y_true and y_pred and costs for {n_classes[0] if n_classes else 1}. Pass labels= "
+                "with all of them, in the order of the costs."
             )
-    labels = check_classes(labels, y_true)
-    true, predicted = (encode_labels(y, np.sort(labels)) for y in (y_true, y_pred))
-    weight = check_sample_weight(sample_weight, y_true)
+    labels = check_classes(labels, true_labels, "labels")
+    true, predicted = (
+        encode_labels(y, np.sort(labels), argument)
+        for y, argument in ((true_labels, "y_true"), (predicted_labels, "y_pred"))
+    )
+    weight = check_sample_weight(sample_weight, len(true))
     if costs is None:
         by_decision = check_cost_matrix(cost_matrix, labels)[true]
     else:
@@ -83,7 +86,8 @@ def mean_cost(
         Labels.
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
         C[i, j], the cost of predicting class j when the truth is class i. A DataFrame is
-        aligned by label on both axes.
+        aligned by label on both axes; in libraries that have no names of rows (polars,
+        pyarrow) one column more holds the true class of each row.
     costs : array-like of shape (n_samples, n_classes) or (n_samples, n_classes, n_classes), \
             default=None
         In place of `cost_matrix`, costs that differ by row: of each prediction for this row,
@@ -111,7 +115,7 @@ def mean_cost(
     2.0
     """
     _, paid, weight = _costs_of_decisions(y_true, y_pred, cost_matrix, costs, labels, sample_weight)
-    return float(np.average(paid, weights=weight))
+    return float(average(paid, weight))
 
 
 def savings_score(
@@ -156,25 +160,30 @@ def savings_score(
     by_decision, paid, weight = _costs_of_decisions(
         y_true, y_pred, cost_matrix, costs, labels, sample_weight
     )
-    cost = np.average(paid, weights=weight)
-    constant = np.average(by_decision, axis=0, weights=weight).min()
+    # Both in one unit, in which nothing overflows.
+    by_decision, exponent = scaled(by_decision)
+    cost = average(np.ldexp(paid, -exponent), weight)
+    constant = average(by_decision, weight).min()
     if constant < 0:
         raise ValueError(
             "savings_score must compare with a constant decision that costs something; got "
-            f"{constant} for the best one. Use mean_cost, or add the same to all costs of a row."
+            f"{np.ldexp(constant, exponent)} for the best one. Use mean_cost, or add the same to "
+            "all costs of a row."
         )
     if constant == 0:
         return 1.0 if cost == 0 else 0.0
-    return float(1 - cost / constant)
+    with np.errstate(over="ignore"):
+        return float(1 - cost / constant)
 
 
 def _hits(y_true: Any, y_pred: Any, padding_label: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return which steps are right and which count, bool of shape (n_samples, n_steps)."""
-    true, counts = label_matrix(y_true)
-    predicted, is_predicted = label_matrix(y_pred)
-    check_consistent_length(true, predicted)
+    true, counts = label_matrix(y_true, "y_true")
+    predicted, is_predicted = label_matrix(y_pred, "y_pred")
+    with naming("y_true and y_pred"):
+        check_consistent_length(true, predicted)
     is_short = (counts.sum(axis=1) > is_predicted.sum(axis=1)).any()
-    if is_short or (as_sequences(y_true) is None and true.shape != predicted.shape):
+    if is_short or (as_sequences(y_true, "y_true") is None and true.shape != predicted.shape):
         raise ValueError(
             "y_pred must have a label for each step of y_true; got "
             f"{predicted.shape[1]} steps for {true.shape[1]}. Pad both alike, or pass y_true as a "
@@ -189,7 +198,7 @@ def _hits(y_true: Any, y_pred: Any, padding_label: Any) -> tuple[np.ndarray, np.
             "y_true must have a step that is not padding; got none. Check "
             f"padding_label={padding_label!r}."
         )
-    return true == predicted, counts
+    return same_labels(true, predicted), counts
 
 
 def step_accuracy(
@@ -206,8 +215,9 @@ def step_accuracy(
         A step does not count where either has this label, so that predictions of
         :class:`skmask.MaskedSequenceClassifier` say where padding is. None: -1, or "" for
         strings.
-    sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
-        Weights of the sequences or of the steps.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), or list of arrays \
+            of shape (n_steps_i,), default=None
+        Weights of the sequences or of the steps. What stands at padding does not matter.
 
     Returns
     -------
@@ -226,12 +236,7 @@ def step_accuracy(
     0.6666666666666666
     """
     hits, counts = _hits(y_true, y_pred, padding_label)
-    if len(shape_of(sample_weight)) == 2:
-        weight = check_entry_weight(sample_weight, counts.shape)
-    else:
-        weight = check_sample_weight(sample_weight, counts)[:, np.newaxis]
-    weight = weight * counts
-    return float(np.sum(hits * weight) / np.sum(weight))
+    return float(average(hits[counts], entry_weights(sample_weight, counts)))
 
 
 def sequence_accuracy(
@@ -262,8 +267,9 @@ def sequence_accuracy(
     0.5
     """
     hits, counts = _hits(y_true, y_pred, padding_label)
-    weight = check_sample_weight(sample_weight, counts) * counts.any(axis=1)
-    return float(np.average((hits | ~counts).all(axis=1), weights=weight))
+    is_right, counted = (hits | ~counts).all(axis=1), counts.any(axis=1)
+    weight = check_sample_weight(sample_weight, len(counts))
+    return float(average(is_right[counted], weight[counted]))
 
 
 class _WithMetadata:
@@ -338,7 +344,7 @@ class _RoutedScorer:
 
 def _is_for_prediction(estimator: Any, name: str, value: Any) -> bool:
     """Say whether metadata of a metric is something that the estimator predicts with, too."""
-    if name == "costs" and np.ndim(value) == 2:
+    if name == "costs" and np.asarray(without_names(value, "costs")).ndim == 2:
         return False  # what each prediction costs, for the truth that is known
     routing = get_routing_for_object(estimator)
     return name in routing.consumes("predict", [name])

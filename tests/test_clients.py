@@ -189,21 +189,15 @@ def test_fairlearn_exponentiated_gradient_changes_labels_that_a_mask_needs(group
         fair.fit(np.c_[X, allowed], y, sensitive_features=group)
 
 
-needs_float64 = pytest.mark.xfail(reason="it writes float64 into a Series of float32 outputs")
-
-
 @pytest.mark.parametrize(
     ("name", "method"),
     [
         *itertools.product(["Restricted", "CostSensitive", "Prototype", "Multilabel"], ["predict"]),
         ("Multilabel", "predict_proba"),
         ("Multilabel", "decision_function"),
-        *(
-            pytest.param(*case, marks=needs_float64)
-            for case in itertools.product(
-                ["Restricted", "CostSensitive", "Prototype"],
-                ["predict_proba", "decision_function"],
-            )
+        *itertools.product(
+            ["Restricted", "CostSensitive", "Prototype"],
+            ["predict_proba", "decision_function"],
         ),
     ],
 )
@@ -291,7 +285,6 @@ class Pruning(keras.callbacks.Callback):
             raise optuna.TrialPruned
 
 
-@pytest.mark.xfail(reason="a fit works on copies of its callbacks, which report to a copy")
 @by_name
 def test_optuna_prunes_from_a_callback(data, study, name):
     X, y, _ = data

@@ -21,26 +21,12 @@ ESTIMATORS = [
     if inspect.isclass(getattr(skmask, name)) and hasattr(getattr(skmask, name), "fit")
 ]
 
-# One check under two names, for dense and for sparse X. With weights, and with repetition in
-# their place, the same sums are taken in another order: the results agree to about 5e-7, the
-# check asks for 1e-7, and arrays are float32. `test_weights_equal_repetition_in_full_batch`
-# proves the property to the precision there is.
-EXPECTED_FAILURES = {
-    "check_sample_weight_equivalence_on_dense_data": "float32, and mini-batches are stochastic",
-    "check_sample_weight_equivalence_on_sparse_data": "the same check on CSR",
-}
-
-
 # On what the checks and a few epochs make of their data, WeightedMultilabelClassifier rightly
 # warns of labels that it never predicts.
 pytestmark = pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
 
 
-@parametrize_with_checks(
-    [Estimator() for Estimator in ESTIMATORS],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
-    xfail_strict=True,
-)
+@parametrize_with_checks([Estimator() for Estimator in ESTIMATORS])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -98,7 +84,7 @@ def test_documented_arguments_are_those_of_the_method(fitted, method):
 SHARED = (
     "hidden_layer_sizes", "activation", "network", "classes", "class_weight", "optimizer",
     "learning_rate", "batch_size", "epochs", "early_stopping", "validation_fraction",
-    "n_iter_no_change", "callbacks", "warm_start", "verbose", "random_state",
+    "n_iter_no_change", "callbacks", "warm_start", "verbose", "random_state", "dtype",
 )  # fmt: skip
 
 

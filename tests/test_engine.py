@@ -213,9 +213,9 @@ def test_slabs_of_a_sparse_table_are_whole_batches():
     X = sparse.csr_array(np.arange(20_000.0).reshape(10_000, 2))
     table = Table({"X": X, "y": np.arange(10_000)}, batch_size=100)
     seen = []
-    for tensors, n_rows in table.slabs(np.arange(10_000)[::-1]):
-        assert tensors["X"].shape == (table.size, 2)
-        seen.append(tensors["y"].numpy()[:n_rows])
+    for arrays, n_rows in table.slabs(np.arange(10_000)[::-1]):
+        assert arrays["X"].shape == (table.size, 2)
+        seen.append(arrays["y"][:n_rows])
         assert n_rows % 100 == 0
     np.testing.assert_array_equal(np.concatenate(seen), np.arange(10_000)[::-1])
 
@@ -333,27 +333,42 @@ def test_predictions_equal_those_of_the_model(n_rows):
 # The pool.
 
 
-def test_pool_lends_a_thing_to_one_borrower_at_a_time():
+class Closable:
+    is_closed = False
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_pool_lends_a_program_to_one_borrower_at_a_time():
     pool = Pool(capacity=2)
-    with pool.lend("a", object) as first, pool.lend("a", object) as second:
+    with pool.lend("a", Closable) as first, pool.lend("a", Closable) as second:
         assert first is not second
-    with pool.lend("a", object) as third:
+    with pool.lend("a", Closable) as third:
         assert third in (first, second)
     assert len(pool) == 2
 
 
-def test_pool_drops_what_was_longest_unused():
-    pool = Pool(capacity=2)
+def test_pool_closes_what_was_longest_unused():
+    pool, made = Pool(capacity=2), {}
     for key in "aba" + "c":
-        with pool.lend(key, lambda key=key: [key]):
-            pass
+        with pool.lend(key, Closable) as program:
+            made[key] = program
     assert [key for key, _ in pool._idle.values()] == ["a", "c"]
+    assert [made[key].is_closed for key in "abc"] == [False, True, False]
+    pool.clear()
+    assert made["a"].is_closed
+    assert len(pool) == 0
 
 
-def test_pool_does_not_keep_what_failed():
+def test_pool_closes_what_failed_and_what_has_no_key():
     pool = Pool(capacity=2)
-    with pytest.raises(ZeroDivisionError), pool.lend("a", object):
+    with pytest.raises(ZeroDivisionError), pool.lend("a", Closable) as failed:
         raise ZeroDivisionError
+    with pool.lend(None, Closable) as of_nobody:
+        assert not of_nobody.is_closed
+    assert failed.is_closed
+    assert of_nobody.is_closed
     assert len(pool) == 0
 
 

@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "skmask"
 STANDARD = set(sys.stdlib_module_names)
 NUMERIC = {"numpy", "scipy", "sklearn"}
+# What checks are made of.
+CHECKS = {"skmask._frames", "skmask._messages", "skmask._numbers"}
 LEAVES = {
     "skmask._cost_sensitive",
     "skmask._multilabel",
@@ -17,32 +19,40 @@ LEAVES = {
     "skmask._restricted",
     "skmask._sequence",
 }
-LEAF_IMPORTS = NUMERIC | {
-    "skmask._base",
-    "skmask._docs",
-    "skmask._hold_out",
-    "skmask._softmax",
-    "skmask._steps",
-    "skmask._targets",
-    "skmask._validation",
-    "skmask.engine",
-    "skmask.metrics",
-    "skmask.nn",
-}
+LEAF_IMPORTS = (
+    NUMERIC
+    | CHECKS
+    | {
+        "skmask._base",
+        "skmask._docs",
+        "skmask._hold_out",
+        "skmask._softmax",
+        "skmask._steps",
+        "skmask._targets",
+        "skmask._validation",
+        "skmask.engine",
+        "skmask.metrics",
+        "skmask.nn",
+    }
+)
 
 # A module may import what stands here for its longest prefix, and the standard library.
 MAY_IMPORT = {
     "skmask": set(),
-    "skmask._validation": NUMERIC,
-    "skmask._targets": NUMERIC | {"skmask._validation"},
-    "skmask._steps": NUMERIC | {"skmask._validation"},
-    "skmask.metrics": NUMERIC | {"skmask._steps", "skmask._targets", "skmask._validation"},
+    "skmask._messages": {"numpy"},
+    "skmask._numbers": {"numpy", "scipy", "skmask._messages"},
+    "skmask._frames": {"numpy", "narwhals", "skmask._messages"},
+    "skmask._validation": NUMERIC | CHECKS,
+    "skmask._targets": NUMERIC | CHECKS | {"skmask._validation"},
+    "skmask._steps": NUMERIC | CHECKS | {"skmask._targets", "skmask._validation"},
+    "skmask.metrics": NUMERIC | CHECKS | {"skmask._steps", "skmask._targets", "skmask._validation"},
     "skmask.datasets": NUMERIC | {"skmask._validation"},
     "skmask.nn": {"keras", "skmask.nn"},
-    "skmask.engine": {"keras", "tensorflow", "numpy", "scipy", "skmask.engine"},
-    "skmask._hold_out": NUMERIC | {"skmask._validation"},
+    "skmask.engine": {"keras", "tensorflow", "numpy", "scipy", "skmask.engine", "skmask.nn"},
+    "skmask._hold_out": NUMERIC | {"skmask._messages"},
     "skmask._html": NUMERIC | {"skmask._validation"},
     "skmask._base": NUMERIC
+    | CHECKS
     | {
         "skmask.engine",
         "skmask.nn",
@@ -53,6 +63,7 @@ MAY_IMPORT = {
     },
     "skmask._docs": set(),
     "skmask._softmax": NUMERIC
+    | CHECKS
     | {"skmask._base", "skmask._docs", "skmask.engine", "skmask._validation", "skmask._targets"},
     **dict.fromkeys(LEAVES, LEAF_IMPORTS),
 }

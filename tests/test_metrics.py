@@ -137,7 +137,7 @@ def test_savings_where_nothing_can_be_saved():
         ({"cost_matrix": COSTS}, "labels must be given where not all classes occur; got 2"),
         ({"costs": np.ones((2, 3))}, "labels must be given where not all classes occur; got 2"),
         ({"cost_matrix": COSTS, "labels": [0, 1]}, "cost_matrix must have shape"),
-        ({"cost_matrix": COSTS, "labels": [0, 2, 3]}, "y must hold only the labels listed in"),
+        ({"cost_matrix": COSTS, "labels": [0, 2, 3]}, "y_true must hold only the labels listed in"),
     ],
 )
 def test_bad_input_of_cost_metrics(kwargs, message):
@@ -229,7 +229,7 @@ def test_weights_of_steps_and_of_sequences():
         ([np.array([0, 1])], [np.array([0])], "y_pred must have a label for each step"),
         ([[0, 1]], [[0, 1], [0, 1]], "inconsistent numbers of samples"),
         ([[-1, -1]], [[0, 1]], "y_true must have a step that is not padding"),
-        ([0, 1], [0, 1], "y must have shape"),
+        ([0, 1], [0, 1], "y_true must have shape"),
     ],
 )
 def test_labels_by_step_that_do_not_agree(true, predicted, message):

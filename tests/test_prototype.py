@@ -192,7 +192,7 @@ def test_prototypes_are_rows_of_their_class(iris, prototypes):
     clf = make(prototypes=prototypes, n_prototypes=5).fit(X, y)
     numbers = clf.prototype_indices_
     assert len(set(numbers)) == 15
-    np.testing.assert_array_equal(clf.prototypes_, X[numbers].astype(np.float32))
+    np.testing.assert_array_equal(clf.prototypes_, X[numbers])
     np.testing.assert_array_equal(clf.prototype_labels_, y[numbers])
     assert clf.prototype_labels_.tolist() == sorted([0, 1, 2] * 5)
     again = clone(clf).fit(X, y)
@@ -217,7 +217,7 @@ def test_rows_of_weight_zero_are_never_prototypes(iris):
 def test_row_numbers_name_the_prototypes(iris):
     X, y = iris
     clf = make(prototypes=[3, 70, 40]).fit(X, y)
-    np.testing.assert_array_equal(clf.prototypes_, X[[3, 70, 40]].astype(np.float32))
+    np.testing.assert_array_equal(clf.prototypes_, X[[3, 70, 40]])
     assert clf.prototype_labels_.tolist() == y[[3, 70, 40]].tolist()
 
 

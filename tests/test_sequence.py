@@ -595,7 +595,7 @@ def test_bad_metadata(data, sample_weight, allowed, message):
     ("spoil", "message"),
     [
         (lambda X, y: ([X[0], 3], y), r"X"),
-        (lambda X, y: ([["a", "b"], ["c"]], y[:2]), r"could not convert string"),
+        (lambda X, y: ([["a", "b"], ["c"]], y[:2]), r"X must hold numbers; got text"),
         (lambda X, y: (sparse.csr_array(np.ones((N, T))), y), r"[Ss]parse"),
         (lambda X, y: (X, sparse.csr_array(np.ones((N, T)))), r"y must be dense"),
         (lambda X, y: (X, None), r"y should be a 1d array"),
@@ -631,7 +631,7 @@ def test_length_of_the_output_stays_while_training_goes_on():
         ValueError, match=r"y must have labels of the same kind.*3 per sequence; got 5"
     ):
         clf.partial_fit(X, wider(y, "#", more=2))
-    with pytest.raises(ValueError, match=r"y_pred must have a label for each step of y_true"):
+    with pytest.raises(ValueError, match="y must have no more steps than the output, 3; got 5"):
         clf.score(X, wider(y, "#", more=2))
     with pytest.raises(
         ValueError, match=r"allowed must have shape \(n_samples, n_steps, n_classes"

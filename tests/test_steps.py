@@ -21,21 +21,21 @@ def test_packed_steps_come_back_where_they_stood(is_real, more):
 
 
 def test_lists_of_arrays_are_sequences_even_of_one_length():
-    assert as_sequences([np.zeros(3), np.zeros(3)]) is not None
-    assert as_sequences([np.zeros((3, 2)), np.zeros((4, 2))]) is not None
-    assert as_sequences([[1, 2], [3]]) is not None
-    assert as_sequences([[1, 2], [3, 4]]) is None
-    assert as_sequences(np.zeros((2, 3))) is None
-    assert as_sequences([1, 2, 3]) is None
-    assert as_sequences(["a", "bc"]) is None
-    assert as_sequences(None) is None
+    assert as_sequences([np.zeros(3), np.zeros(3)], "X") is not None
+    assert as_sequences([np.zeros((3, 2)), np.zeros((4, 2))], "X") is not None
+    assert as_sequences([[1, 2], [3]], "X") is not None
+    assert as_sequences([[1, 2], [3, 4]], "X") is None
+    assert as_sequences(np.zeros((2, 3)), "X") is None
+    assert as_sequences([1, 2, 3], "X") is None
+    assert as_sequences(["a", "bc"], "X") is None
+    assert as_sequences(None, "X") is None
 
 
 def test_array_of_objects_is_a_list():
     values = np.empty(2, dtype=object)
     values[:] = [np.zeros(2), np.zeros(3)]
-    assert [len(each) for each in as_sequences(values)] == [2, 3]
-    assert as_sequences(np.array(["a", "b"], dtype=object)) is None
+    assert [len(each) for each in as_sequences(values, "X")] == [2, 3]
+    assert as_sequences(np.array(["a", "b"], dtype=object), "X") is None
 
 
 def test_padded_keeps_strings():

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from skmask.engine._machine import note_trace
 from skmask.engine._network import Network
-from skmask.engine._program import note_trace
 from skmask.engine._tensorflow import keras, note_use, tf
 
 # Rows at once, and numbers in a chunk's widest layer: what bounds the memory.
@@ -99,10 +99,12 @@ class Predictor:
         results = np.empty(0, self._dtypes[1].as_numpy_dtype)
         for start in range(0, n_rows, step):
             rows = slice(start, start + step)
-            logits = self._logits(X[rows])
+            found = self._logits(X[rows])
+            if finish is not None:
+                found = finish(found, rows)
             if not start:
-                results = np.empty((n_rows, *logits.shape[1:]), results.dtype)
-            results[rows] = logits if finish is None else finish(logits, rows)
+                results = np.empty((n_rows, *found.shape[1:]), found.dtype)
+            results[rows] = found
         return results
 
     def _logits(self, X: Any) -> np.ndarray:

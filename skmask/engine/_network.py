@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skmask.engine._description import describe
+from skmask.engine._machine import without_values
 from skmask.engine._settings import keras_settings
 from skmask.engine._tensorflow import keras, note_use
 
@@ -35,7 +36,7 @@ class Network:
         note_use()
         # In this scope variables stay unmade and so keep their initialisers; layers that
         # come with weights of their own (pretrained, shared) are seen with their values.
-        with self.settings(), keras.StatelessScope(initialize_variables=False) as scope:
+        with self.settings(), without_values() as scope:
             model = build()
             self._starts = [self._start(variable, scope) for variable in model.variables]
             if key is None:
@@ -78,6 +79,11 @@ class Network:
         with self.settings():
             return self._build()
 
+    def outline(self) -> Any:
+        """Return a new `keras.Model` whose variables have no values: what is traced."""
+        with self.settings(), without_values():
+            return self._build()
+
     def starting_weights(
         self, seed: int, known: Mapping[str, np.ndarray] | None = None
     ) -> list[np.ndarray]:
@@ -111,7 +117,9 @@ def _starting_value(
         if "seed" in config and config["seed"] is None:
             config["seed"] = int(rng.integers(2**31))
             start = type(start).from_config(config)
-    return np.array(start(shape, dtype=dtype))
+    # Drawn in float32, so that a seed gives the same weights in both types.
+    drawn = "float32" if dtype == "float64" else dtype
+    return np.array(start(shape, dtype=drawn), dtype)
 
 
 def with_weights(network: Network, weights: list[np.ndarray]) -> Any:

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from skmask.engine._machine import Machine
 from skmask.engine._network import Network
 from skmask.engine._optimizer import Lbfgs
-from skmask.engine._program import Loss, assign, compiled, note_trace
+from skmask.engine._program import Loss
 from skmask.engine._table import Feed, Layout
-from skmask.engine._tensorflow import tf
+from skmask.engine._tensorflow import tf, without_chatter
 
 # Rows whose gradient is taken at a time.
 _ROWS_AT_ONCE = 256
@@ -20,7 +21,7 @@ _NUMBERS_REMEMBERED = 1 << 25
 
 
 class Objective:
-    """The mean loss of a network of float64, and its gradient, in one compiled function.
+    """The mean loss of a network, and its gradient, in one compiled function.
 
     Parameters
     ----------
@@ -30,51 +31,70 @@ class Objective:
 
     def __init__(self, network: Network, loss: Loss):
         self._loss = loss
-        self._settings = network.settings
-        self._model = network.build()
+        self._network = network
+        self._dtype = tf.as_dtype(network.dtype)
+        self._model = network.outline()
         trainable = {id(variable) for variable in self._model.trainable_variables}
         self.is_trainable = [id(variable) in trainable for variable in self._model.variables]
-        self._evaluate = compiled(self._value_and_gradient, xla=True)
+        self._machine = Machine(self._model.variables)
+        self._compiled: dict[tuple[Any, ...], Any] = {}
 
     @staticmethod
     def key(network: Network, loss: Loss, columns: Layout, size: int) -> Hashable | None:
         """Return what two objectives share only if they are the same program."""
         return ("objective", network.key, loss, columns, size) if network.is_shareable else None
 
+    def close(self) -> None:
+        """Free what was compiled. The objective is unusable afterwards."""
+        self._machine.close()
+
     def load(self, weights: list[np.ndarray]) -> None:
         """Set every variable."""
-        assign(self._model.variables, weights)
+        self._machine.load(weights)
 
-    def at(self, feed: Feed, data: Any, n_rows: int, trained: list[np.ndarray]) -> tuple[Any, ...]:
-        """Return sums of losses and weights, the penalty and the gradients of both.
+    def at(
+        self, data: Any, constants: Any, n_rows: int, trained: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return sums of losses and weights, their gradient, the penalty and its gradient.
 
         Parameters
         ----------
-        feed : Feed
-        data : mapping of tensors of `feed.table.size` rows
+        data, constants : mappings of ndarrays
         n_rows : int
-            How many of them count.
+            How many rows of `data` count.
         trained : list of ndarray, the values of the trainable variables
+
+        Returns
+        -------
+        sums : ndarray of shape (2,)
+        gradient : ndarray of shape (n_trained,)
+        penalty : ndarray of shape ()
+        of_penalty : ndarray of shape (n_trained,)
         """
-        rows = tf.constant(n_rows, tf.int32)
-        values = [tf.constant(value) for value in trained]
-        with self._settings():  # traced in the first call
-            return self._evaluate(values, data, feed.constants, rows)
+        inputs = (trained, data, constants, np.asarray(n_rows, np.int32))
+        key = tuple(array.shape for array in tf.nest.flatten(inputs))
+        if key not in self._compiled:
+            with self._network.settings():
+                compiled = self._machine.function(self._value_and_gradient, inputs, xla=True)
+            with without_chatter():  # XLA announces its first compilation
+                results = compiled(*inputs)
+            self._compiled[key] = compiled
+            return tuple(results)
+        return tuple(self._compiled[key](*inputs))
 
     def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:
-        note_trace()
         variables = self._model.trainable_variables
-        assign(variables, values)
+        for variable, value in zip(variables, values, strict=True):
+            variable.value.assign(value)
         size = next(iter(data.values())).shape[0]
         step = min(_ROWS_AT_ONCE, size)
 
         def add_batch(start: Any, sums: Any, gradients: Any) -> Any:
             numbers = start + tf.range(step)
-            valid = tf.cast(numbers < n_rows, tf.float64)
+            valid = tf.cast(numbers < n_rows, self._dtype)
             # Beyond the last row again the last row: of an empty one the loss may be NaN.
             rows = tf.minimum(numbers, n_rows - 1)
             batch = {name: tf.gather(column, rows) for name, column in data.items()}
-            batch["weight"] = tf.cast(batch["weight"], tf.float64)
             with tf.GradientTape() as tape:
                 logits = self._model(batch["X"], training=True)
                 _, added = self._loss.sums({**batch, **constants}, logits, valid)
@@ -88,13 +108,13 @@ class Objective:
             lambda start, *_: start < n_rows, add_batch, start, parallel_iterations=1
         )
         with tf.GradientTape() as tape:
-            penalty = tf.add_n([tf.zeros((), tf.float64), *self._model.losses])
+            penalty = tf.add_n([tf.zeros((), self._dtype), *self._model.losses])
         of_penalty = tape.gradient(
             penalty,
             [variable.value for variable in variables],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        return sums, gradients, penalty, of_penalty
+        return [sums, _flat(gradients), penalty, _flat(of_penalty)]
 
 
 def minimized(
@@ -137,11 +157,13 @@ def minimized(
     def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
         total, gradient = np.zeros(2), np.zeros(flat.size)
         for data, n_rows in _slabs(feed):
-            sums, found, penalty, of_penalty = objective.at(feed, data, n_rows, parts(flat))
-            total += np.asarray(sums)
-            gradient += _flat(found)
+            sums, found, penalty, of_penalty = objective.at(
+                data, feed.constants, n_rows, parts(flat)
+            )
+            total += sums
+            gradient += found
         loss = float(total[0] / total[1]) + float(penalty)
-        gradient = gradient / total[1] + _flat(of_penalty)
+        gradient = gradient / total[1] + of_penalty
         latest.update(loss=loss, gradient_norm=float(np.abs(gradient).max()))
         return loss, gradient
 
@@ -171,11 +193,11 @@ def minimized(
 
 
 def _slabs(feed: Feed) -> Any:
-    """Yield all rows as tensors, with their number: at once where they are in memory."""
+    """Yield all rows as arrays, with their number: at once where they are in memory."""
     if feed.resident is not None:
         return [(feed.resident, feed.table.n_rows)]
     return feed.table.slabs(np.arange(feed.table.n_rows))
 
 
-def _flat(tensors: Any) -> np.ndarray:
-    return np.concatenate([np.asarray(tensor).ravel() for tensor in tensors])
+def _flat(tensors: Any) -> Any:
+    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from skmask.engine._tensorflow import keras
+from skmask.engine._machine import standing_in, without_values
+from skmask.engine._tensorflow import keras, tf
 
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw",
@@ -55,11 +56,31 @@ class OptimizerRecipe:
         static = {name: value for name, value in self._config.items() if name != "learning_rate"}
         if self.learning_rate is None:  # a schedule: traced with the rest
             static["learning_rate"] = rate
-        self.key: Hashable = (self._class, json.dumps(static, sort_keys=True, default=str))
+        settings = json.dumps(static, sort_keys=True, default=str)
+        self.key: Hashable = (self._class, settings)
+        self.name = f"{self._class.__name__} {settings}"
 
     def build(self) -> Any:
         """Return a new optimizer without variables."""
         return self._class.from_config(dict(self._config))
+
+    def outline(self, model: Any) -> Any:
+        """Return a new optimizer for a model, its variables without values where Keras allows it.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Its variables need no values.
+        """
+        optimizer = self.build()
+        try:
+            with without_values(), tf.Graph().as_default(), standing_in(model.variables):
+                optimizer.build(model.trainable_variables)
+        except ValueError:  # an optimizer that makes a variable of a number, like Nadam
+            optimizer = self.build()
+            with standing_in(model.variables):
+                optimizer.build(model.trainable_variables)
+        return optimizer
 
 
 def optimizer_recipe(optimizer: Any, learning_rate: float) -> OptimizerRecipe | Lbfgs:

@@ -8,12 +8,12 @@ from typing import Any
 
 
 class Pool:
-    """Idle things by key, lent to one borrower at a time, the longest unused dropped first.
+    """Idle programs by key, lent to one borrower at a time, the longest unused closed first.
 
     Parameters
     ----------
     capacity : int
-        The most idle things kept.
+        The most idle programs kept.
     """
 
     def __init__(self, capacity: int):
@@ -27,22 +27,30 @@ class Pool:
 
     @contextmanager
     def lend(self, key: Hashable, make: Callable[[], Any]) -> Iterator[Any]:
-        """Lend an idle thing of this key, or a new one; keep it afterwards.
+        """Lend an idle program of this key, or a new one; keep it afterwards.
 
-        Nothing is kept under the key None, nor what an exception came past: nobody knows what
-        state it is in.
+        Programs of the key None are closed after use. So are those whose borrower raises.
         """
-        thing = self._take(key)
-        if thing is None:
-            thing = make()
-        yield thing
-        if key is not None:
-            self._keep(key, thing)
+        program = self._take(key)
+        if program is None:
+            program = make()
+        try:
+            yield program
+        except BaseException:
+            program.close()
+            raise
+        if key is None:
+            program.close()
+        else:
+            self._keep(key, program)
 
     def clear(self) -> None:
-        """Drop everything idle."""
+        """Close every idle program."""
         with self._lock:
+            dropped = [program for _, program in self._idle.values()]
             self._idle.clear()
+        for program in dropped:
+            program.close()
 
     def _take(self, key: Hashable) -> Any:
         with self._lock:
@@ -51,9 +59,12 @@ class Pool:
                     return self._idle.pop(ticket)[1]
         return None
 
-    def _keep(self, key: Hashable, thing: Any) -> None:
+    def _keep(self, key: Hashable, program: Any) -> None:
+        dropped = []
         with self._lock:
             self._n_returned += 1
-            self._idle[self._n_returned] = (key, thing)
+            self._idle[self._n_returned] = (key, program)
             while len(self._idle) > self.capacity:
-                self._idle.popitem(last=False)
+                dropped.append(self._idle.popitem(last=False)[1][1])
+        for each in dropped:
+            each.close()

@@ -1,35 +1,24 @@
-"""One compiled training program: a Keras model, its optimizer, and epochs over tensors."""
+"""One compiled training program: a network, its optimizer, and epochs over tensors."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from skmask.engine._layers import is_by_row, pays_under_xla
+from skmask.engine._machine import Machine, first_value
 from skmask.engine._network import Network
 from skmask.engine._optimizer import OptimizerRecipe
 from skmask.engine._table import Feed, Layout
-from skmask.engine._tensorflow import keras, tf, without_chatter
+from skmask.engine._tensorflow import tf, without_chatter
 
 # XLA takes about half a second more to compile and saves about 90 us a step.
 _XLA_FROM_STEPS = 16
 # Orders handed over in one call: bounds both their memory and the wait for Ctrl-C.
 _ROWS_PER_CALL = 65536
 _EPOCHS_AT_MOST = 64
-
-_n_traces = 0
-
-
-def count_traces() -> int:
-    """Return how many times a function of the engine was traced in this process."""
-    return _n_traces
-
-
-def note_trace() -> None:
-    """Count one more trace: a call in a function's body runs only while it is traced."""
-    global _n_traces
-    _n_traces += 1
 
 
 @dataclass(frozen=True)
@@ -48,12 +37,29 @@ class Loss:
         Ratios, pooled over an epoch: the sum of the weighted values over that of the weighted
         counts, both of the losses' shape.
 
-    Columns and constants are inputs; a function gets those that it has a parameter for.
+    of_metrics : tuple of str
+        Inputs that only the metrics take.
+
+    Columns and constants are inputs; a function gets those that it has a parameter for, and the
+    loss has one for each but those of the metrics.
     """
 
     function: Callable[..., Any]
     settings: tuple[tuple[str, Hashable], ...] = ()
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    of_metrics: tuple[str, ...] = ()
+
+    def check_consumes(self, names: Iterable[str]) -> None:
+        """Raise for inputs that have no effect: a mask, above all, that the loss does not take."""
+        taken = {*signature(self.function).parameters}
+        for _, function in self.metrics:
+            taken |= {*self.of_metrics} & {*signature(function).parameters}
+        unused = sorted({*names} - taken)
+        if unused:
+            raise TypeError(
+                f"loss must have a parameter for each of its inputs; got {self.function.__name__} "
+                f"without {', '.join(unused)}. Add the parameter, or leave the input out."
+            )
 
     @property
     def names(self) -> list[str]:
@@ -68,7 +74,8 @@ class Loss:
         """
         inputs = {name: value for name, value in batch.items() if name not in ("X", "weight")}
         losses = _called(self.function, inputs, logits, **dict(self.settings))
-        weight = batch["weight"] * _with_axes(valid, batch["weight"])
+        weight = tf.cast(batch["weight"], valid.dtype)
+        weight = weight * _with_axes(valid, weight)
         weight = tf.broadcast_to(_with_axes(weight, losses), tf.shape(losses))
         total = tf.reduce_sum(losses * weight)
         ratios = [(total, tf.reduce_sum(weight))]
@@ -88,7 +95,9 @@ def _called(function: Callable[..., Any], inputs: Mapping[str, Any], logits: Any
 
 def _with_axes(values: Any, like: Any) -> Any:
     """Return values with axes of length 1 behind, as many as it takes to multiply them."""
-    return tf.reshape(values, [*values.shape, *[1] * (like.shape.rank - values.shape.rank)])
+    for _ in range(like.shape.rank - values.shape.rank):
+        values = tf.expand_dims(values, -1)
+    return values
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,8 @@ class Recipe:
 class Program:
     """Trains one network on tables of one layout.
 
-    Belongs to one fit at a time: between `load` and `read` its variables are that fit's.
+    Belongs to one fit at a time: between `load` and `read_weights` its variables are that
+    fit's.
 
     Parameters
     ----------
@@ -133,51 +143,55 @@ class Program:
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self.model = recipe.network.build()
+        self._dtype = tf.as_dtype(recipe.network.dtype)
+        self._model = recipe.network.outline()
         with recipe.network.settings():
-            self.optimizer = recipe.optimizer.build()
-            self.optimizer.build(self.model.trainable_variables)
-        self._fresh_slots = [tf.constant(slot) for slot in _read(self.optimizer.variables)]
-        self._uses_batch_statistics = any(
-            isinstance(layer, keras.layers.BatchNormalization)
-            for layer in self.model._flatten_layers()
+            self._optimizer = recipe.optimizer.outline(self._model)
+            slots = self._optimizer.variables
+            self._fresh_slots = [first_value(slot) for slot in slots]
+        self._n_weights = len(self._model.variables)
+        self._rates = [k for k, slot in enumerate(slots) if slot.name == "learning_rate"]
+        self._is_by_row = is_by_row(self._model)
+        n_steps = recipe.size // recipe.batch_size
+        self._uses_xla = (
+            n_steps >= _XLA_FROM_STEPS and self._is_by_row and pays_under_xla(self._model)
         )
-        self.model.supports_masking |= self._uses_batch_statistics  # or Keras warns of it
-        self._compile(xla=recipe.size // recipe.batch_size >= _XLA_FROM_STEPS)
+        self._machine = Machine([*self._model.variables, *slots])
+        self._read_weights = self._machine.reader(slice(self._n_weights))
+        self._read_slots = self._machine.reader(slice(self._n_weights, None))
+        self._compiled: dict[tuple[Any, ...], Any] = {}
 
-    def _compile(self, *, xla: bool) -> None:
-        self._uses_xla = xla
-        self._functions = {
-            traced.__name__: compiled(traced, xla=xla)
-            for traced in (self._train_epochs, self._evaluate)
-        }
-        self._concrete: dict[tuple[str, tuple[int, ...]], Any] = {}
+    def close(self) -> None:
+        """Free what was compiled. The program is unusable afterwards."""
+        self._machine.close()
 
     # The state of a fit: arrays in, arrays out.
 
     def load(
         self,
-        weights: list[np.ndarray],
-        slots: list[np.ndarray] | None = None,
+        weights: Sequence[np.ndarray],
+        slots: Sequence[np.ndarray] | None = None,
         learning_rate: float | None = None,
     ) -> None:
         """Set every variable. Without `slots` the optimizer starts afresh."""
-        self.set_weights(weights)
-        assign(self.optimizer.variables, self._fresh_slots if slots is None else slots)
+        slots = list(self._fresh_slots if slots is None else slots)
         if learning_rate is not None:
-            self.optimizer.learning_rate = learning_rate
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Set the model's variables, leaving the optimizer as it is."""
-        assign(self.model.variables, weights)
+            for k in self._rates:
+                slots[k] = np.asarray(learning_rate, slots[k].dtype)
+        self._machine.load([*weights, *slots])
 
     def read_weights(self) -> list[np.ndarray]:
-        """Return the values of `model.variables`."""
-        return _read(self.model.variables)
+        """Return the values of the model's variables."""
+        return self._read_weights()
 
     def read_slots(self) -> list[np.ndarray]:
         """Return the values of the optimizer's variables."""
-        return _read(self.optimizer.variables)
+        return self._read_slots()
+
+    def finish(self) -> None:
+        """Do what Keras' optimizers do at the end of a training: set averages of weights."""
+        if _averages_weights(self._optimizer):
+            self._execute("_finalize", ())
 
     # Running it.
 
@@ -211,8 +225,8 @@ class Program:
             return self._call(name, feed, feed.resident, orders)
         (order,) = orders
         sums = [
-            self._call(name, feed, tensors, [np.arange(n_rows)])
-            for tensors, n_rows in feed.table.slabs(order)
+            self._call(name, feed, arrays, [np.arange(n_rows)])
+            for arrays, n_rows in feed.table.slabs(order)
         ]
         return np.sum(sums, axis=0)
 
@@ -221,78 +235,65 @@ class Program:
         padded = np.zeros((self.epochs_at_once(feed), length), np.int32)
         for row, order in zip(padded, orders, strict=False):
             row[: len(order)] = order
-        counts = tf.constant([len(orders[0]), len(orders)], tf.int32)
-        inputs = (data, feed.constants, tf.constant(padded), counts)
-        shape = (feed.table.size, *padded.shape)
+        counts = np.array([len(orders[0]), len(orders)], np.int32)
+        inputs = (data, feed.constants, padded, counts)
         try:
-            sums = self._execute(name, shape, inputs)
+            (sums,) = self._execute(name, inputs)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
             if not self._uses_xla:
                 raise
-            self._compile(xla=False)  # a layer that XLA has no kernel for
-            sums = self._execute(name, shape, inputs)
+            self._uses_xla = False  # a layer that XLA has no kernel for
+            self._compiled.clear()
+            (sums,) = self._execute(name, inputs)
         return sums[: len(orders)]
 
-    def _execute(self, name: str, shape: tuple[int, ...], inputs: tuple[Any, ...]) -> np.ndarray:
-        """Call a function traced for a table and orders of this shape.
-
-        Not by its own call, which takes some milliseconds to look at every argument and every
-        variable again.
-        """
-        concrete = self._concrete.get((name, shape))
-        if concrete is None:
-            with self.recipe.network.settings():
-                concrete = self._functions[name].get_concrete_function(*inputs)
-            with without_chatter():  # XLA announces its first compilation
-                sums = self._execute_traced(concrete, inputs)
-            self._concrete[name, shape] = concrete
-            return sums
-        return self._execute_traced(concrete, inputs)
-
-    def _execute_traced(self, concrete: Any, inputs: tuple[Any, ...]) -> np.ndarray:
-        (sums,) = tf.raw_ops.StatefulPartitionedCall(
-            args=[*tf.nest.flatten(inputs), *concrete.captured_inputs],
-            Tout=[tf.float64],
-            f=concrete,
-        )
-        return np.array(sums)
+    def _execute(self, name: str, inputs: tuple[Any, ...]) -> list[np.ndarray]:
+        """Call a function that is kept for inputs of these shapes."""
+        key = (name, *(array.shape for array in tf.nest.flatten(inputs)))
+        if key in self._compiled:
+            return self._compiled[key](*inputs)
+        with self.recipe.network.settings():
+            run = self._machine.function(
+                getattr(self, name), inputs, xla=self._uses_xla and bool(inputs)
+            )
+        with without_chatter():  # XLA announces its first compilation
+            results = run(*inputs)
+        self._compiled[key] = run
+        return results
 
     # What is traced.
 
     def _train_epochs(self, data: Any, constants: Any, orders: Any, counts: Any) -> Any:
-        note_trace()
-
         def train_batch(rows: Any, valid: Any) -> Any:
             with tf.GradientTape() as tape:
                 objective, sums = self._batch(data, constants, rows, valid, training=True)
-                for penalty in self.model.losses:
-                    objective += tf.cast(penalty, tf.float32)
-            variables = self.model.trainable_variables
-            gradients = tape.gradient(objective, [variable.value for variable in variables])
-            self.optimizer.apply(gradients, variables)
+                for penalty in self._model.losses:
+                    objective += tf.cast(penalty, objective.dtype)
+                scaled = self._optimizer.scale_loss(objective)
+            variables = self._model.trainable_variables
+            gradients = tape.gradient(scaled, [variable.value for variable in variables])
+            self._optimizer.apply(gradients, variables)
             return sums
 
         return self._each_batch(train_batch, orders, counts)
 
     def _evaluate(self, data: Any, constants: Any, orders: Any, counts: Any) -> Any:
-        note_trace()
-
         def evaluate_batch(rows: Any, valid: Any) -> Any:
             return self._batch(data, constants, rows, valid, training=False)[1]
 
         return self._each_batch(evaluate_batch, orders, counts)
 
+    def _finalize(self) -> Any:
+        self._optimizer.finalize_variable_values(self._model.trainable_variables)
+        return tf.constant(0)
+
     def _batch(
         self, data: Any, constants: Any, rows: Any, valid: Any, *, training: bool
     ) -> tuple[Any, Any]:
-        """Return what a batch's step minimises, and its sums, of the rows that are not padding."""
+        """Return what a batch's step minimises, and its sums, of the rows that count."""
         batch = {name: tf.gather(column, rows) for name, column in data.items()}
-        logits = self.model(batch["X"], training=training, **self._padding_mask(valid))
-        return self.recipe.loss.sums({**batch, **constants}, tf.cast(logits, tf.float32), valid)
-
-    def _padding_mask(self, valid: Any) -> dict[str, Any]:
-        """Keep the padding rows out of the statistics that a layer takes of its batch."""
-        return {"mask": tf.cast(valid, tf.bool)} if self._uses_batch_statistics else {}
+        logits = self._model(batch["X"], training=training)
+        return self.recipe.loss.sums({**batch, **constants}, tf.cast(logits, self._dtype), valid)
 
     def _each_batch(self, do: Callable[[Any, Any], Any], orders: Any, counts: Any) -> Any:
         """Sum `do(rows, valid)` over the batches of each epoch."""
@@ -300,13 +301,17 @@ class Program:
         n_rows, n_epochs = counts[0], counts[1]
         n_steps = (n_rows + size - 1) // size
 
-        # Two loops, for XLA compiles one over all steps anew for every number of rows.
+        def rows_of(epoch: Any, start: Any) -> tuple[Any, Any]:
+            if not self._is_by_row:  # a short batch is short
+                rows = orders[epoch, start : tf.minimum(start + size, n_rows)]
+                return rows, tf.ones_like(rows, self._dtype)
+            rows = tf.slice(orders, [epoch, start], [1, size])[0]
+            return rows, tf.cast(start + tf.range(size) < n_rows, self._dtype)
+
+        # Two loops, because XLA compiles one over all steps anew for every number of rows.
         def epoch(number: Any, sums: Any) -> Any:
             def step(number_of_step: Any, total: Any) -> Any:
-                start = number_of_step * size
-                rows = tf.slice(orders, [number, start], [1, size])[0]
-                valid = tf.cast(start + tf.range(size) < n_rows, tf.float32)
-                return number_of_step + 1, total + do(rows, valid)
+                return number_of_step + 1, total + do(*rows_of(number, number_of_step * size))
 
             _, total = _while(n_steps, step, tf.zeros(n_sums, tf.float64))
             return number + 1, tf.tensor_scatter_nd_update(sums, [[number]], [total])
@@ -316,17 +321,6 @@ class Program:
         return sums
 
 
-def compiled(function: Callable[..., Any], *, xla: bool) -> Any:
-    """Return a function whose concrete functions may be called by `StatefulPartitionedCall`.
-
-    That looks for XLA's mark on the calls inside of a function, not on the function itself.
-    """
-    if not xla:
-        return tf.function(function, autograph=False)
-    inner = tf.function(function, jit_compile=True, autograph=False)
-    return tf.function(lambda *inputs: inner(*inputs), autograph=False)
-
-
 def _while(n_times: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
     """Carry a value through `body(i, value)` for i below `n_times`, one after the other."""
     return tf.while_loop(
@@ -334,15 +328,6 @@ def _while(n_times: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
     )
 
 
-def assign(variables: list[Any], values: Sequence[Any]) -> None:
-    """Set variables, without what Keras checks of each."""
-    for variable, value in zip(variables, values, strict=True):
-        tensor = tf.convert_to_tensor(value, dtype=variable.dtype)
-        tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tensor)
-
-
-def _read(variables: list[Any]) -> list[np.ndarray]:
-    return [
-        np.array(tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=variable.dtype))
-        for variable in variables
-    ]
+def _averages_weights(optimizer: Any) -> bool:
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return bool(optimizer.use_ema) or (inner is not None and _averages_weights(inner))

@@ -1,12 +1,11 @@
-"""Training rows on the host, and the padded tensors that a program is fed with."""
+"""Training rows, and the padded arrays that a program is fed with."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
-
-from skmask.engine._tensorflow import tf
 
 Column: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
@@ -15,6 +14,8 @@ Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 # an epoch. A batch is never cut.
 _SLAB_ROWS = 4096
 _SLAB_NUMBERS = 1 << 24
+# Bytes. TensorFlow copies an array that does not start at a multiple of it.
+_ALIGNMENT = 64
 
 
 def round_up_rows(n_rows: int) -> int:
@@ -59,24 +60,38 @@ class Table:
         self.size = round_up_rows(at_once)
         self.batch_size = min(batch_size, self.size)
 
-    def tensors(self, rows: np.ndarray | slice = slice(None)) -> dict[str, tf.Tensor]:
-        """Return the rows asked for as tensors of `size` rows, zeros behind."""
-        return {name: self._padded(column[rows]) for name, column in self.columns.items()}
+    def arrays(self, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Return the rows asked for, or all, as arrays of `size` rows, zeros behind."""
+        return {
+            name: _padded(column if rows is None else column[rows], self.size)
+            for name, column in self.columns.items()
+        }
 
-    def slabs(self, order: np.ndarray) -> Iterator[tuple[dict[str, tf.Tensor], int]]:
-        """Yield the rows in this order as tensors of whole batches, with their number."""
+    def slabs(self, order: np.ndarray) -> Iterator[tuple[dict[str, np.ndarray], int]]:
+        """Yield the rows in this order as arrays of whole batches, with their number."""
         step = self.size // self.batch_size * self.batch_size
         for start in range(0, len(order), step):
             rows = order[start : start + step]
-            yield self.tensors(rows), len(rows)
+            yield self.arrays(rows), len(rows)
 
-    def _padded(self, column: Column) -> tf.Tensor:
-        if sparse.issparse(column):
-            column = column.toarray()
-        short = self.size - column.shape[0]
-        if short:
-            column = np.pad(column, [(0, short)] + [(0, 0)] * (column.ndim - 1))
-        return tf.constant(column)
+
+def _padded(column: Column, size: int) -> np.ndarray:
+    """Return a column as an array of `size` rows that a session takes without copying it."""
+    if sparse.issparse(column):
+        column = column.toarray()
+    fits = len(column) == size and column.flags.c_contiguous
+    if fits and column.ctypes.data % _ALIGNMENT == 0:
+        return column
+    padded = _aligned_zeros((size, *column.shape[1:]), column.dtype)
+    padded[: len(column)] = column
+    return padded
+
+
+def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    n_bytes = math.prod(shape) * dtype.itemsize
+    memory = np.zeros(n_bytes + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 class Feed:
@@ -91,5 +106,5 @@ class Feed:
 
     def __init__(self, table: Table, constants: Mapping[str, np.ndarray]):
         self.table = table
-        self.resident = table.tensors() if table.is_dense else None
-        self.constants = {name: tf.constant(value) for name, value in constants.items()}
+        self.resident = table.arrays() if table.is_dense else None
+        self.constants = dict(constants)

@@ -79,6 +79,11 @@ else:
         import keras
         import tensorflow as tf
 
+# The private names of TensorFlow that the engine uses, once it is there quietly.
+from tensorflow.python.framework import func_graph  # noqa: E402
+from tensorflow.python.framework.ops import gradient_registry  # noqa: E402
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable  # noqa: E402
+
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
         "The Keras backend must be 'tensorflow' for skmask's estimators; got "
@@ -127,4 +132,12 @@ def note_use() -> None:
         )
 
 
-__all__ = ["keras", "note_use", "tf", "without_chatter"]
+__all__ = [
+    "BaseResourceVariable",
+    "func_graph",
+    "gradient_registry",
+    "keras",
+    "note_use",
+    "tf",
+    "without_chatter",
+]

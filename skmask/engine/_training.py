@@ -1,6 +1,7 @@
 """The training loop: epochs, early stopping, callbacks. There is no second one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -34,12 +35,14 @@ class State:
     slots : list of ndarray, in the order of `optimizer.variables`; None before training
     seed : int, decides the order of rows in every epoch
     epoch : int, how many epochs have been run
+    slots_of : str, the optimizer that the slots belong to
     """
 
     weights: list[np.ndarray]
     slots: list[np.ndarray] | None
     seed: int
     epoch: int = 0
+    slots_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def train(
         When the loss of an epoch is not finite.
     """
     note_use()
+    task.loss.check_consumes({*task.columns, *task.constants} - {"X", "y", "weight"})
     feed = Feed(Table(task.columns, task.batch_size), task.constants)
     if isinstance(task.optimizer, Lbfgs):
         return _minimize(task, task.optimizer, feed, state, epochs, watchers)
@@ -131,25 +135,33 @@ def train(
         columns=layout_of(task.columns),
         constants=tuple((name, v.shape) for name, v in sorted(task.constants.items())),
     )
-    with _programs.lend(recipe.key, lambda: Program(recipe)) as program:
+    with _programs.lend(recipe.key, lambda: Program(recipe)) as program, ExitStack() as at_end:
         program.load(state.weights, state.slots, task.optimizer.learning_rate)
         watching: list[Watcher] = list(watchers)
         if callbacks:
-            watching.insert(0, _KerasCallbacks(program, callbacks, epochs))
+            n_steps = -(-feed.table.n_rows // feed.table.batch_size)
+            driver = _KerasCallbacks(program, callbacks, epochs, n_steps)
+            at_end.callback(driver.detach)
+            watching.insert(0, driver)
         if task.validation is not None:
             held_out = Feed(Table(task.validation, task.batch_size), task.constants)
             watching.insert(0, _Validation(program, held_out, patience))
         history: History = {"loss": []}
-        order = partial(epoch_order, n_rows=feed.table.n_rows)
-        if task.lengths is not None:
-            size = feed.table.batch_size
-            order = partial(order_by_length, lengths=task.lengths, batch_size=size)
-        for _ in _run(program, feed, order, state, epochs, watching, history):
+        for _ in _run(program, feed, _order_of(task, feed), state, epochs, watching, history):
             if checkpoint:
-                checkpoint(_state_now(program, state, history), history)
+                reached = {name: list(values) for name, values in history.items()}
+                checkpoint(_state_now(program, state, history), reached)
+        program.finish()
         for watcher in watching:
             watcher.end()
         return _state_now(program, state, history), history
+
+
+def _order_of(task: Task, feed: Feed) -> Callable[[int, int], np.ndarray]:
+    """Return the function `(seed, epoch)` that says in which order rows are taken."""
+    if task.lengths is None:
+        return partial(epoch_order, n_rows=feed.table.n_rows)
+    return partial(order_by_length, lengths=task.lengths, batch_size=feed.table.batch_size)
 
 
 def _minimize(
@@ -187,7 +199,8 @@ def _minimize(
 
 def _state_now(program: Program, start: State, history: History) -> State:
     epoch = start.epoch + len(history["loss"])
-    return State(program.read_weights(), program.read_slots(), start.seed, epoch)
+    slots_of = program.recipe.optimizer.name
+    return State(program.read_weights(), program.read_slots(), start.seed, epoch, slots_of)
 
 
 def _run(
@@ -292,27 +305,55 @@ class _Validation:
 
     def end(self) -> None:
         if self._weights is not None:
-            self._program.set_weights(self._weights)
+            self._program.load(self._weights, self._program.read_slots())
 
 
 class _KerasCallbacks:
-    """Keras callbacks, driven once an epoch on the program's own model and optimizer."""
+    """Keras callbacks, driven once an epoch, with a model and an optimizer of their own.
 
-    def __init__(self, program: Program, callbacks: Sequence[Any], epochs: int):
-        self._model = program.model
-        self._model.compile(optimizer=program.optimizer)
+    What they set on these, weights and learning rate above all, is carried into the program.
+    """
+
+    def __init__(self, program: Program, callbacks: Sequence[Any], epochs: int, n_steps: int):
+        self._program = program
+        self._callbacks = list(callbacks)
+        self._model = program.recipe.network.build()
+        with program.recipe.network.settings():
+            self._optimizer = program.recipe.optimizer.build()
+            self._optimizer.build(self._model.trainable_variables)
+            self._model.compile(optimizer=self._optimizer)
         self._model.stop_training = False
         self._list = keras.callbacks.CallbackList(
-            list(callbacks), model=self._model, epochs=epochs, verbose=0
+            self._callbacks, model=self._model, epochs=epochs, steps=n_steps, verbose=0
         )
-        self._list.on_train_begin()
+        self._logs: dict[str, float] = {}
+        self._call("on_train_begin")
 
     def begin_epoch(self, epoch: int) -> None:
-        self._list.on_epoch_begin(epoch)
+        self._call("on_epoch_begin", epoch)
 
     def end_epoch(self, epoch: int, logs: dict[str, float], state: ReadState) -> bool:
-        self._list.on_epoch_end(epoch, dict(logs))
+        self._logs = dict(logs)
+        self._call("on_epoch_end", epoch)
         return bool(self._model.stop_training)
 
     def end(self) -> None:
-        self._list.on_train_end()
+        self._call("on_train_end")
+
+    def detach(self) -> None:
+        """Take the model from the callbacks, which can be copied and stored without it."""
+        for callback in self._callbacks:
+            callback._model = None
+
+    def _call(self, event: str, *epoch: int) -> None:
+        variables = [*self._model.variables, *self._optimizer.variables]
+        values = [*self._program.read_weights(), *self._program.read_slots()]
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        logs = dict(self._logs)
+        if logs:
+            logs["learning_rate"] = float(self._optimizer.learning_rate)
+        getattr(self._list, event)(*epoch, logs)
+        n_weights = len(self._model.variables)
+        now = [np.asarray(variable) for variable in variables]
+        self._program.load(now[:n_weights], now[n_weights:])

@@ -43,9 +43,7 @@ def mlp(inputs, n_outputs, *, hidden_layer_sizes=(100,), activation="relu"):
     return keras.layers.Dense(n_outputs)(hidden)
 
 
-def prototype_sums(
-    inputs, n_outputs, *, n_prototypes, kernel="rbf", product_form=None, dtype="float32"
-):
+def prototype_sums(inputs, n_outputs, *, n_prototypes, kernel="rbf", product_form=None):
     """Return the logits of a prototype classifier, its constants all zero or one.
 
     Prototypes, scale, penalty and the class of each prototype are variables that are not
@@ -58,18 +56,14 @@ def prototype_sums(
     n_prototypes : int
     kernel, product_form : default="rbf" and None
         Of :class:`skmask.nn.layers.PrototypeKernel`.
-    dtype : str, default="float32"
-        Of weights and outputs.
 
     Returns
     -------
     Keras tensor of shape (None, n_outputs)
     """
     prototypes = ops.zeros((n_prototypes, inputs.shape[-1]))
-    sums = PrototypeKernel(prototypes, kernel=kernel, product_form=product_form, dtype=dtype)(
-        inputs
-    )
-    return GroupSum(ops.zeros((n_prototypes, n_outputs)), dtype=dtype)(sums)
+    sums = PrototypeKernel(prototypes, kernel=kernel, product_form=product_form)(inputs)
+    return GroupSum(ops.zeros((n_prototypes, n_outputs)))(sums)
 
 
 def tagger(

@@ -1,0 +1,73 @@
+"""What the engine must know of a network's layers: how far a batch may be changed for speed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from skmask.engine._tensorflow import keras
+from skmask.nn import layers
+
+# Layers that see the whole batch, or compute what nobody here can tell.
+_NOT_BY_ROW = {"BatchNormalization", "Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+
+_KNOWN_LAYERS = {
+    layer
+    for module in (keras.layers, layers)
+    for name, layer in vars(module).items()
+    if isinstance(layer, type) and issubclass(layer, keras.layers.Layer) and name not in _NOT_BY_ROW
+}
+
+# Functions of Keras tensors, `keras.ops.relu(x)` or `x + y`, that work on each number by itself.
+_ELEMENTWISE = {
+    "Abs", "Absolute", "Add", "Cast", "Celu", "Clip", "Divide", "Elu", "Exp", "Expm1", "Gelu",
+    "HardSigmoid", "HardSilu", "HardTanh", "LeakyRelu", "Log", "Log1p", "LogSigmoid", "Maximum",
+    "Minimum", "Mish", "Multiply", "Negative", "Power", "Relu", "Relu6", "Selu", "Sigmoid",
+    "Silu", "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Tanh", "TrueDivide",
+}  # fmt: skip
+
+
+def _operations(model: Any) -> Iterator[Any]:
+    """Yield the layers and functions of a model and of the models and wrappers in it."""
+    found: dict[int, Any] = {}
+    for layer in model._flatten_layers():
+        for operation in (layer, *getattr(layer, "operations", ())):
+            found[id(operation)] = operation
+    yield from found.values()
+
+
+def is_by_row(model: Any) -> bool:
+    """Say whether the output of each row is known to depend on that row only, in training too.
+
+    Only then may rows that do not count stand in a batch. Everything unknown is taken for a
+    function of the whole batch.
+    """
+    return all(_is_by_row(operation) for operation in _operations(model))
+
+
+def _is_by_row(operation: Any) -> bool:
+    kind = type(operation)
+    if isinstance(operation, keras.Model):  # what is in it comes by itself
+        return kind in (keras.Model, keras.Sequential) or kind.__name__ == "Functional"
+    if not isinstance(operation, keras.layers.Layer):
+        return kind.__module__.startswith("keras.") and kind.__name__ in _ELEMENTWISE
+    if kind not in _KNOWN_LAYERS and not kind.__module__.startswith("skmask."):
+        return kind is keras.layers.InputLayer
+    axis = getattr(operation, "axis", None)
+    mixes = axis == 0 or (isinstance(axis, list | tuple) and 0 in axis)
+    counts_rows = getattr(operation, "activity_regularizer", None) is not None
+    own_function = any(
+        not getattr(value, "__module__", "keras.").startswith("keras.")
+        for name, value in vars(operation).items()
+        if name.endswith("activation") and callable(value)
+    )
+    return not (mixes or counts_rows or own_function or getattr(operation, "stateful", False))
+
+
+def pays_under_xla(model: Any) -> bool:
+    """Say whether a network is faster when XLA compiles it: not with convolutions or pooling.
+
+    XLA takes those in a loop on one core, several times slower than TensorFlow's own kernels.
+    """
+    return not any(
+        "Conv" in type(operation).__name__ or "Pool" in type(operation).__name__
+        for operation in _operations(model)
+    )
