@@ -195,7 +195,7 @@ class BaseKerasClassifier(
         "network": [callable, None],
         "classes": ["array-like", None],
         "optimizer": [StrOptions(set(OPTIMIZERS)), HasMethods(["get_config", "apply"])],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],

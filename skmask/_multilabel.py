@@ -212,7 +212,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         network=None,
         classes=None,
         optimizer="adam",
-        learning_rate=1e-3,
+        learning_rate=None,
         batch_size=32,
         epochs=100,
         early_stopping=False,

@@ -240,7 +240,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         alpha=1e-4,
         classes=None,
         class_weight=None,
-        learning_rate=1e-3,
+        learning_rate=None,
         batch_size=32,
         epochs=100,
         early_stopping=False,

@@ -180,7 +180,10 @@ def test_bad_parameter(data, wrong):
 DATA_ERRORS = {
     "nan": (lambda X, y: (replaced(X, (0, 0), np.nan), y), "Input X contains NaN"),
     "inf": (lambda X, y: (replaced(X, (0, 0), np.inf), y), "Input X contains infinity"),
-    "too large": (lambda X, y: (X * 1e40, y), "X must be 0 or of a size from .* which float32 can hold"),
+    "too large": (
+        lambda X, y: (X * 1e40, y),
+        "X must be 0 or of a size from .* which float32 can hold",
+    ),
     "lengths": (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
     "1-D": (lambda X, y: (X[:, 0], y), "Expected 2D array, got 1D array"),
     "empty": (lambda X, y: (X[:0], y[:0]), r"Found array with 0 sample\(s\)"),

@@ -48,10 +48,10 @@ def _is_constant(value: Any) -> bool:
     return isinstance(value, tf.Tensor) and hasattr(value, "numpy")
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Say whether the content of a value is all that there is to it."""
     if isinstance(value, dict | list | tuple):
-        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+        return all(map(is_plain, value.values() if isinstance(value, dict) else value))
     return isinstance(value, (*_PLAIN, np.ndarray)) or _is_constant(value)
 
 
@@ -59,10 +59,10 @@ def _holds_keras(value: Any) -> bool:
     """Say whether a value is an object of Keras, a layer, or a collection that holds one."""
     if isinstance(value, dict | list | tuple):
         return any(map(_holds_keras, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, keras.layers.Layer) or _is_of_keras(value)
+    return isinstance(value, keras.layers.Layer) or is_of_keras(value)
 
 
-def _is_of_keras(thing: Any) -> bool:
+def is_of_keras(thing: Any) -> bool:
     """Say whether the class of a thing is one of Keras, or of this package."""
     return type(thing).__module__.startswith(("keras.", "skmask."))
 
@@ -80,10 +80,10 @@ def _beside_config(layer: Any) -> Hashable:
         values["vocabulary"] = layer.get_vocabulary()
 
     def counts(name: str, value: Any) -> bool:
-        if _is_plain(value):
+        if is_plain(value):
             return True
         is_method = callable(value) and hasattr(type(layer), name)  # wrapped by Keras
-        return not (_is_of_keras(layer) or _holds_keras(value) or is_method)
+        return not (is_of_keras(layer) or _holds_keras(value) or is_method)
 
     return tuple(
         (name, frozen(values[name])) for name in sorted(values) if counts(name, values[name])
