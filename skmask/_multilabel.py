@@ -435,6 +435,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         is_matrix = self._is_label_matrix(y, classes, reset=reset)
         return self._announced_labels(classes, are_needed=not is_matrix)
 
+    def _output_labels(self) -> np.ndarray:
+        return self.label_names_
+
     def _read_rows(
         self, X: Any, y: Any, *, labels: Any, reset: bool, sample_weight: Any = None, **_: Any
     ) -> Rows:

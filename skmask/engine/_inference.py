@@ -10,7 +10,7 @@ from scipy import sparse
 
 from skmask.engine._machine import note_trace
 from skmask.engine._network import Network
-from skmask.engine._tensorflow import keras, note_use, tf
+from skmask.engine._tensorflow import failures_named, keras, note_use, tf
 
 # Rows at once, and numbers in a chunk's widest layer: what bounds the memory.
 _CHUNK_ROWS = 16_384
@@ -90,6 +90,11 @@ class Predictor:
         -------
         ndarray of the network's dtype of shape (n_rows, ...)
             What the network makes of them, one row at least.
+
+        Raises
+        ------
+        ValueError
+            For rows that the network cannot compute, and those whose logits are not finite.
         """
         note_use()
         n_rows, *shape = X.shape
@@ -99,7 +104,9 @@ class Predictor:
         results = np.empty(0, self._dtypes[1].as_numpy_dtype)
         for start in range(0, n_rows, step):
             rows = slice(start, start + step)
-            found = self._logits(X[rows])
+            with failures_named():
+                found = self._logits(X[rows])
+            check_finite_outputs(found, X, start)
             if finish is not None:
                 found = finish(found, rows)
             if not start:
@@ -120,6 +127,33 @@ class Predictor:
             f=self._forward.function,
         )
         return np.asarray(logits)
+
+
+def check_finite_outputs(outputs: np.ndarray, X: Any, start: int) -> None:
+    """Raise for rows whose outputs are not finite; steps that are padding do not count.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_rows, ..., n_outputs)
+        Of the rows from `start` on.
+    X : ndarray or CSR of shape (n_samples, ...)
+        A step of a sequence is padding when it is NaN throughout.
+    start : int
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(outputs.sum()):
+            return
+    is_bad = ~np.isfinite(outputs).all(axis=-1)
+    if len(X.shape) == 3 and is_bad.shape[1:] == X.shape[1:2]:
+        is_bad &= ~np.isnan(X[start : start + len(is_bad)]).all(axis=-1)
+    rows = start + np.flatnonzero(is_bad.reshape(len(is_bad), -1).any(axis=1))
+    if rows.size:
+        first = ", ".join(map(str, rows[:5]))
+        more = f" and {rows.size - 5} more" if rows.size > 5 else ""
+        raise ValueError(
+            "X must be of a size that network can compute with; got outputs that are not finite "
+            f"for row{'s' if rows.size > 1 else ''} {first}{more}. Scale X as for the fit."
+        )
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
