@@ -11,7 +11,7 @@ from scipy import sparse
 from skmask.engine._machine import Machine
 from skmask.engine._network import Network
 from skmask.engine._table import aligned
-from skmask.engine._tensorflow import keras, note_use, tf
+from skmask.engine._tensorflow import failures_named, keras, note_use, tf
 
 # Rows at once, and numbers in a chunk's widest layer: what bounds the memory.
 _CHUNK_ROWS = 16_384
@@ -68,6 +68,11 @@ class Predictor:
         -------
         ndarray of the network's dtype of shape (n_rows, ...)
             What the network makes of them, one row at least.
+
+        Raises
+        ------
+        ValueError
+            For rows that the network cannot compute, and those whose logits are not finite.
         """
         note_use()
         n_rows, *shape = X.shape
@@ -85,7 +90,9 @@ class Predictor:
         return results
 
     def _finished(self, X: Any, rows: slice, finish: Finish | None) -> np.ndarray:
-        logits = self._logits(X)
+        with failures_named():
+            logits = self._logits(X)
+        check_finite_outputs(logits, X, rows.start)
         return logits if finish is None else finish(logits, rows)
 
     def _logits(self, X: Any) -> np.ndarray:
@@ -93,6 +100,33 @@ class Predictor:
             X = X.toarray()
         (logits,) = self._forward(self._weights, X.astype(self._dtypes[0], copy=False))
         return logits
+
+
+def check_finite_outputs(outputs: np.ndarray, X: Any, start: int) -> None:
+    """Raise for rows whose outputs are not finite; steps that are padding do not count.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_rows, ..., n_outputs)
+    X : ndarray or CSR of shape (n_rows, ...)
+        A step of a sequence is padding when it is NaN throughout.
+    start : int
+        The number of the first of these rows.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(outputs.sum()):
+            return
+    is_bad = ~np.isfinite(outputs).all(axis=-1)
+    if len(X.shape) == 3 and is_bad.shape[1:] == X.shape[1:2]:
+        is_bad &= ~np.isnan(X).all(axis=-1)
+    rows = start + np.flatnonzero(is_bad.reshape(len(is_bad), -1).any(axis=1))
+    if rows.size:
+        first = ", ".join(map(str, rows[:5]))
+        more = f" and {rows.size - 5} more" if rows.size > 5 else ""
+        raise ValueError(
+            "X must be of a size that network can compute with; got outputs that are not finite "
+            f"for row{'s' if rows.size > 1 else ''} {first}{more}. Scale X as for the fit."
+        )
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ def standing_in(variables: Sequence[Any]) -> Iterator[None]:
             dtype=tf.as_dtype(variable.dtype),
             trainable=variable.trainable,
             unique_id=f"variable{number}",
-            handle_name=f"variable{number}",
+            handle_name=variable.name,  # by which an optimizer may leave it out
         )
     try:
         yield
