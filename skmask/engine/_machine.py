@@ -119,7 +119,7 @@ class Machine:
         with without_chatter():
             self._session = _v1.Session(graph=self._graph, config=settings)
         self._types = [np.dtype(variable.dtype) for variable in variables]
-        self._set = self._callable(given, [], assigned) if variables else None
+        self._set: Any = self._callable(given, [], assigned) if variables else None
 
     def _callable(self, given: Sequence[Any], wanted: Sequence[Any], done: Sequence[Any]) -> Any:
         """Return a function of arrays for some nodes, to the values of others.
@@ -158,7 +158,7 @@ class Machine:
             Takes ndarrays of the same structure, shapes and types, returns a list of ndarrays.
             From several threads at once, where it does not write to variables.
         """
-        inner = tf.function(traced, jit_compile=True, autograph=False) if xla else traced
+        inner: Any = tf.function(traced, jit_compile=True, autograph=False) if xla else traced
 
         def outer(*tensors: Any) -> Any:
             note_trace()
