@@ -353,8 +353,7 @@ class BaseKerasClassifier(
         network = self._make_network(*architecture)
         optimizer = optimizer_recipe(self.optimizer, self.learning_rate)
         if goes_on:
-            start = self._state_to_go_on_from(network, architecture[0], rows)
-            start = replace(start, seed=seed)
+            start = self._state_to_go_on_from(network, architecture[0], rows, seed)
             if tasks is not None or start.slots_of != optimizer.name:
                 start = replace(start, slots=None)
         else:
@@ -437,7 +436,7 @@ class BaseKerasClassifier(
         """Return attributes that follow from the trained network."""
         return {}
 
-    def _state_to_go_on_from(self, network: Network, settings: Any, rows: Rows) -> State:
+    def _state_to_go_on_from(self, network: Network, settings: Any, rows: Rows, seed: int) -> State:
         """Return the state of the last fit, with what may change while training goes on."""
         shapes = [weight.shape for weight in self._state.weights]
         if network.weight_shapes != shapes:
@@ -450,7 +449,7 @@ class BaseKerasClassifier(
             )
         named = zip(network.weight_names, self._state.weights, strict=True)
         weights = [np.asarray(rows.weights.get(name, weight)) for name, weight in named]
-        return replace(self._state, weights=weights)
+        return replace(self._state, weights=weights, seed=seed)
 
     def _check_goes_on(self, rows: Rows) -> None:
         """Raise where a further call contradicts those before it."""
