@@ -37,8 +37,10 @@ from skmask.engine import (
     Task,
     Watcher,
     custom_network,
+    damaged,
     described_network,
     is_keras_callback,
+    note_use,
     optimizer_recipe,
     train,
     with_weights,
@@ -198,7 +200,7 @@ class BaseKerasClassifier(
         "network": [callable, None],
         "classes": ["array-like", None],
         "optimizer": [StrOptions(set(OPTIMIZERS)), HasMethods(["get_config", "apply"])],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -223,6 +225,7 @@ class BaseKerasClassifier(
     def model_(self):
         """A `keras.Model` from features to logits: the user's to keep, a copy of the weights."""
         check_is_fitted(self)
+        note_use()
         kept = self._derived.model
         if kept is None or kept[0] is not self._state:
             kept = self._state, with_weights(self._fitted_network(), self._state.weights)
@@ -273,7 +276,9 @@ class BaseKerasClassifier(
 
     def _types_to_read(self, *, reset: bool) -> Any:
         """Return the types that X is read in: that of the fit, once there is one."""
-        return (np.float64, np.float32) if reset else np.dtype(self._architecture[-1])
+        if reset:
+            return (np.float64, np.float32)
+        return np.dtype(self._fitted_network().input_dtype)
 
     def _check_read_now(self, *names: str) -> None:
         """Check parameters that are read at prediction, as a fit checks them."""
@@ -543,8 +548,36 @@ class BaseKerasClassifier(
     def _fitted_network(self) -> Network:
         """Return the network of the last fit, whatever the parameters are now."""
         if self._derived.network is None:
-            self._derived.network = self._make_network(*self._architecture)
+            self._derived.network = self._stored_network()
         return self._derived.network
+
+    def _stored_network(self) -> Network:
+        """Return the network of a fit that was stored, if all that was stored fits together."""
+        settings, input_shape, n_outputs, dtype = self._architecture
+        weights = self._state.weights
+        if dtype not in ("float32", "float64"):
+            raise damaged(f"the type {dtype!r}")
+        if len(self._output_labels()) != n_outputs:
+            raise damaged(f"{len(self._output_labels())} labels for {n_outputs} outputs")
+        if settings.get("network") is not None:
+            network = self._make_network(*self._architecture)
+        else:
+            # A built-in network has a weight for each unit and each feature at least, so that
+            # what a file claims is bounded by what it holds.
+            n_weights = sum(np.size(weight) for weight in weights)
+            numbers = _numbers_in([settings, input_shape[-1]])
+            if any(number > n_weights for number in numbers):
+                raise damaged(f"a network of sizes {numbers} for {n_weights} weights")
+            try:
+                network = self._make_network(*self._architecture)
+            except Exception as error:
+                raise damaged(f"what makes no network, {quote([settings])}") from error
+        network.check_stored(weights)
+        return network
+
+    def _output_labels(self) -> np.ndarray:
+        """Return what the outputs of the network stand for."""
+        return self.classes_
 
     # Prediction.
 
@@ -630,6 +663,14 @@ def _is_float32(X: Any) -> bool:
         return bool(X) and all(map(_is_float32, X))
     types = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", ()))  # of a frame
     return bool(types) and all(str(each).lower() == "float32" for each in types)
+
+
+def _numbers_in(value: Any) -> list[int]:
+    """Return the whole numbers in settings."""
+    if isinstance(value, dict | list | tuple):
+        items = value.values() if isinstance(value, dict) else value
+        return [number for item in items for number in _numbers_in(item)]
+    return [int(value)] if isinstance(value, Integral) else []
 
 
 def layer_sizes(sizes: Any, argument: str) -> tuple[int, ...]:

@@ -213,7 +213,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         classes=None,
         class_weight=None,
         optimizer="adam",
-        learning_rate=1e-3,
+        learning_rate=None,
         batch_size=32,
         epochs=100,
         early_stopping=False,

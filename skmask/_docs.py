@@ -130,12 +130,12 @@ class_weight : dict, "balanced" or None, default=None
 """
 _OPTIMIZER = """\
 optimizer : str or `keras.optimizers.Optimizer`, default="adam"
-    A name, or an instance as a template: its settings are read, and its own learning rate
-    wins.
+    A name, or an instance as a template: its settings are read, it is never changed.
 """
 _TRAINING = """\
-learning_rate : float, default=1e-3
-    Step size of an optimizer given by name.
+learning_rate : float, default=None
+    Step size. A number wins over that of an `optimizer` given as an instance, also over a
+    schedule. None: 1e-3 for a name, the instance's own otherwise.
 batch_size : int, default=32
     Rows per step. The last batch of an epoch may be shorter.
 epochs : int, default=100

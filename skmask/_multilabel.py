@@ -212,7 +212,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         network=None,
         classes=None,
         optimizer="adam",
-        learning_rate=1e-3,
+        learning_rate=None,
         batch_size=32,
         epochs=100,
         early_stopping=False,
@@ -434,6 +434,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         reset = not self.__sklearn_is_fitted__()
         is_matrix = self._is_label_matrix(y, classes, reset=reset)
         return self._announced_labels(classes, are_needed=not is_matrix)
+
+    def _output_labels(self) -> np.ndarray:
+        return self.label_names_
 
     def _read_rows(
         self, X: Any, y: Any, *, labels: Any, reset: bool, sample_weight: Any = None, **_: Any

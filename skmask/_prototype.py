@@ -30,6 +30,7 @@ from skmask.engine import (
     Loss,
     Network,
     State,
+    check_finite_outputs,
     described_network,
     note_use,
 )
@@ -240,7 +241,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         alpha=1e-4,
         classes=None,
         class_weight=None,
-        learning_rate=1e-3,
+        learning_rate=None,
         batch_size=32,
         epochs=100,
         early_stopping=False,
@@ -365,12 +366,19 @@ class PrototypeClassifier(SoftmaxClassifier):
         note_use()
         dtype = type_of_results(X)
         X = self._check_X(X, reset=False)
-        terms = np.empty((X.shape[0], *self.prototypes_.shape), dtype)
-        scale, kernel = self.scale_.astype(X.dtype), self._architecture[0]["kernel"]
+        network, kernel = self._fitted_network(), self._architecture[0]["kernel"]
+        trained = dict(zip(network.weight_names, self._state.weights, strict=True))
+        terms = np.empty((X.shape[0], *trained["a"].shape), dtype)
         for start in range(0, len(terms), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
-            values = elementwise_kernel(_dense(X[rows]), self.prototypes_, scale, kernel)
-            np.multiply(self.weights_, np.asarray(values), out=terms[rows], casting="same_kind")
+            with network.settings():
+                values = elementwise_kernel(
+                    _dense(X[rows]), trained["prototypes"], trained["scale"], kernel
+                )
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = trained["a"] * np.asarray(values)
+            check_finite_outputs(values, X, start)
+            terms[rows] = values
         return terms
 
     def _make_loss(self) -> Loss:

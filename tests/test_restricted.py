@@ -370,17 +370,28 @@ def test_linear_model_agrees_with_logistic_regression(data):
 def test_optimizer_template_is_only_read(data):
     X, y, _ = data
     template = keras.optimizers.SGD(learning_rate=0.3, momentum=0.9)
-    clf = make(optimizer=template, learning_rate=1e-9).fit(X, y)
+    clf = make(optimizer=template, learning_rate=None).fit(X, y)
     assert not template.built
     assert clf.history_["loss"][-1] < clf.history_["loss"][0]
-    same = make(optimizer="sgd", learning_rate=0.3).fit(X, y)
-    assert same.history_["loss"] != clf.history_["loss"]
+    other = make(optimizer="sgd", learning_rate=0.3).fit(X, y)
+    assert other.history_["loss"] != clf.history_["loss"]
+
+
+def test_learning_rate_wins_over_that_of_a_template(data):
+    X, y, _ = data
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.3, 2, 0.1)
+    expected = make(optimizer="sgd", learning_rate=0.03).fit(X, y).history_
+    for rate in (0.3, schedule):
+        template = keras.optimizers.SGD(rate)
+        assert make(optimizer=template, learning_rate=0.03).fit(X, y).history_ == expected
+        assert make(optimizer=template, learning_rate=None).fit(X, y).history_ != expected
 
 
 def test_learning_rate_schedule_is_followed(data):
     X, y, _ = data
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([2], [0.1, 0.0])
-    clf = make(optimizer=keras.optimizers.SGD(schedule), batch_size=60, epochs=6).fit(X, y)
+    sgd = keras.optimizers.SGD(schedule)
+    clf = make(optimizer=sgd, learning_rate=None, batch_size=60, epochs=6).fit(X, y)
     losses = clf.history_["loss"]
     assert losses[1] < losses[0]
     assert losses[4] == pytest.approx(losses[5], rel=1e-6)  # rows in another order

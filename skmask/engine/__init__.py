@@ -1,8 +1,14 @@
 """Programs, training and inference: Keras and TensorFlow, and nothing of scikit-learn."""
 
-from skmask.engine._inference import Predictor, log_softmax, softmax
+from skmask.engine._inference import Predictor, check_finite_outputs, log_softmax, softmax
 from skmask.engine._machine import count_traces
-from skmask.engine._network import Network, custom_network, described_network, with_weights
+from skmask.engine._network import (
+    Network,
+    custom_network,
+    damaged,
+    described_network,
+    with_weights,
+)
 from skmask.engine._optimizer import OPTIMIZERS, Lbfgs, OptimizerRecipe, optimizer_recipe
 from skmask.engine._program import Loss
 from skmask.engine._tensorflow import note_use
@@ -19,8 +25,10 @@ __all__ = [
     "State",
     "Task",
     "Watcher",
+    "check_finite_outputs",
     "count_traces",
     "custom_network",
+    "damaged",
     "described_network",
     "is_keras_callback",
     "log_softmax",

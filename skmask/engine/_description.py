@@ -13,7 +13,6 @@ from skmask.engine._tensorflow import keras, tf
 
 _naming = import_module("keras.src.utils.naming")
 _PLAIN = (str, bytes, bool, int, float, complex, np.generic, type(None))
-_OURS = ("keras.", "skmask.")
 
 
 class _Same:
@@ -37,74 +36,90 @@ def frozen(value: Any) -> Hashable:
         return "dict", tuple((frozen(key), frozen(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
         return "list", tuple(frozen(item) for item in value)
-    if isinstance(value, np.ndarray) or is_constant(value):
+    if isinstance(value, np.ndarray) or _is_constant(value):
         array = np.ascontiguousarray(value)
-        if not array.dtype.hasobject:
-            return str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).digest()
+        content = array.tolist() if array.dtype.hasobject else array.tobytes()
+        return str(array.dtype), array.shape, hashlib.sha256(repr(content).encode()).digest()
     return _Same(value)
 
 
-def is_constant(value: Any) -> bool:
+def _is_constant(value: Any) -> bool:
     """Say whether this is a tensor with a value, not a variable."""
     return isinstance(value, tf.Tensor) and hasattr(value, "numpy")
 
 
-def _is_of_keras(thing: Any) -> bool:
-    """Say whether the class of a thing is one of Keras, or of this package."""
-    return type(thing).__module__.startswith(_OURS)
-
-
-def _automatic_names(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield each name that Keras gave by itself (`dense_7`), and what it counted (`dense`)."""
-    if isinstance(config, dict):
-        own = config.get("config")
-        name = str(own.get("name")) if isinstance(own, dict) else ""
-        stem = _naming.to_snake_case(str(config.get("class_name")))
-        # Keras' Bidirectional puts a word before the name of its layer.
-        if re.fullmatch(rf"((?:forward|backward)_)?{re.escape(stem)}(_\d+)?", name):
-            yield name, re.sub(r"_\d+$", "", name)
-    if isinstance(config, dict | list | tuple):
-        for item in config.values() if isinstance(config, dict) else config:
-            yield from _automatic_names(item)
-
-
-def _neutral_names(config: Any) -> dict[str, str]:
-    """Map names that Keras gave by itself to names that do not count up."""
-    neutral: dict[str, str] = {}
-    for name, stem in _automatic_names(config):
-        neutral.setdefault(name, f"{stem}#{len(neutral)}")
-    return neutral
-
-
-def _rename(config: Any, names: dict[str, str]) -> Any:
-    if isinstance(config, dict):
-        return {key: _rename(value, names) for key, value in config.items()}
-    if isinstance(config, list | tuple):
-        return [_rename(value, names) for value in config]
-    return names.get(config, config) if isinstance(config, str) else config
-
-
-def _beside_config(layer: Any) -> Hashable:
-    """Return a key for what a layer computes with that need not be in its config.
-
-    Constant tensors, like the mean of an adapted Normalization; and where the class is the
-    user's, all that does not belong to Keras.
-    """
-    whole = not _is_of_keras(layer)
-    return tuple(
-        (name, frozen(value))
-        for name, value in sorted(vars(layer).items())
-        if is_constant(value)
-        or isinstance(value, np.ndarray)
-        or (whole and not name.startswith("_") and not _holds_keras(value))
-    )
+def is_plain(value: Any) -> bool:
+    """Say whether the content of a value is all that there is to it."""
+    if isinstance(value, dict | list | tuple):
+        return all(map(is_plain, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, (*_PLAIN, np.ndarray)) or _is_constant(value)
 
 
 def _holds_keras(value: Any) -> bool:
     """Say whether a value is an object of Keras, a layer, or a collection that holds one."""
     if isinstance(value, dict | list | tuple):
         return any(map(_holds_keras, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, keras.layers.Layer) or _is_of_keras(value)
+    return isinstance(value, keras.layers.Layer) or is_of_keras(value)
+
+
+def is_of_keras(thing: Any) -> bool:
+    """Say whether the class of a thing is one of Keras, or of this package."""
+    return type(thing).__module__.startswith(("keras.", "skmask."))
+
+
+def _beside_config(layer: Any) -> Hashable:
+    """Return a key for what a layer computes with that need not be in its config.
+
+    Constants, like the mean of an adapted Normalization or the bins of a Discretization; and
+    where the class is the user's, all that does not belong to Keras.
+    """
+    values = {name: value for name, value in vars(layer).items() if name[0] != "_"}
+    for name in ("name", "input_names", "output_names"):
+        values.pop(name, None)
+    if hasattr(layer, "get_vocabulary"):
+        values["vocabulary"] = layer.get_vocabulary()
+
+    def counts(name: str, value: Any) -> bool:
+        if is_plain(value):
+            return True
+        is_method = callable(value) and hasattr(type(layer), name)  # wrapped by Keras
+        return not (is_of_keras(layer) or _holds_keras(value) or is_method)
+
+    return tuple(
+        (name, frozen(values[name])) for name in sorted(values) if counts(name, values[name])
+    )
+
+
+def _stems(model: Any, config: Any) -> set[str]:
+    """Return what Keras calls the things in a model, if it is to name them by itself."""
+    things = [model, *model._flatten_layers(include_self=False), *model.operations]
+    names = {"KerasTensor", *(type(thing).__name__ for thing in things), *_class_names(config)}
+    return {_naming.to_snake_case(name) for name in names}
+
+
+def _class_names(config: Any) -> Iterator[str]:
+    if isinstance(config, dict):
+        if isinstance(config.get("class_name"), str):
+            yield config["class_name"]
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        for item in config:
+            yield from _class_names(item)
+
+
+def _neutral(config: Any, stems: set[str], names: dict[str, str], is_name: bool = False) -> Any:
+    """Return a config in which names that count up (`dense_7`) have numbers by occurrence."""
+    if isinstance(config, dict):
+        return {key: _neutral(item, stems, names, key == "name") for key, item in config.items()}
+    if isinstance(config, list | tuple):
+        # A reference to an output of a layer: its name and two numbers.
+        is_reference = [type(item) for item in config] == [str, int, int]
+        return [_neutral(item, stems, names, is_reference) for item in config]
+    if not is_name or not isinstance(config, str):
+        return config
+    # Bidirectional puts a word before the name of its layer, a graph made anew one behind it.
+    stem = re.sub(r"(_\d+)?(CLONE)?$", "", re.sub("^(forward|backward)_", "", config))
+    return names.setdefault(config, f"{stem}#{len(names)}") if stem in stems else config
 
 
 def describe(model: Any) -> Hashable | None:
@@ -118,7 +133,7 @@ def describe(model: Any) -> Hashable | None:
         return None
     try:
         config = keras.saving.serialize_keras_object(model)
-        text = json.dumps(_rename(config, _neutral_names(config)), sort_keys=True)
+        text = json.dumps(_neutral(config, _stems(model, config), {}), sort_keys=True)
     except (NotImplementedError, TypeError, ValueError):
         return None
     if '"__lambda__"' in text:

@@ -28,8 +28,8 @@ _ELEMENTWISE = {
     "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Tanh", "TrueDivide",
 }  # fmt: skip
 
-# Those that work along an axis, which masks of steps are made with.
-_ALONG_AN_AXIS = {"All", "Any"}
+# Those that work along an axis.
+_ALONG_AN_AXIS = {"All", "Any", "Concatenate", "Max", "Mean", "Min", "Softmax", "Sum"}
 
 
 def _operations(model: Any) -> Iterator[Any]:

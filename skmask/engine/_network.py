@@ -45,6 +45,7 @@ class Network:
         self.weight_names = [variable.name for variable in model.variables]
         self.weight_dtypes = [str(variable.dtype) for variable in model.variables]
         self.weight_shapes = [tuple(variable.shape) for variable in model.variables]
+        self._weight_types = [str(variable.dtype) for variable in model.variables]
         self.output_shape = model.output_shape
         self.input_dtype = str(model.inputs[0].dtype)
         # What losses and predictions are computed in.
@@ -85,6 +86,22 @@ class Network:
         with self.settings(), without_values():
             return self._build()
 
+    def check_stored(self, weights: list[np.ndarray]) -> None:
+        """Raise where weights that were stored cannot be those of this network."""
+        shapes = [np.shape(weight) for weight in weights]
+        if shapes != self.weight_shapes:
+            raise damaged(f"weights of shapes {shapes} for a network of {self.weight_shapes}")
+        types = [str(np.asarray(weight).dtype) for weight in weights]
+        if types != self._weight_types:
+            raise damaged(f"weights of types {types} for a network of {self._weight_types}")
+        bad = [
+            name
+            for name, weight in zip(self.weight_names, weights, strict=True)
+            if not np.isfinite(np.asarray(weight, np.float64)).all()
+        ]
+        if bad:
+            raise damaged(f"weights that are not finite in {bad[0]!r}")
+
     def starting_weights(
         self, seed: int, known: Mapping[str, np.ndarray] | None = None
     ) -> list[np.ndarray]:
@@ -121,6 +138,14 @@ def _starting_value(
     # Drawn in float32, so that a seed gives the same weights in both types.
     drawn = "float32" if dtype == "float64" else dtype
     return np.array(start(shape, dtype=drawn), dtype)
+
+
+def damaged(found: str) -> ValueError:
+    """Return the error for a stored model in which one part contradicts another."""
+    return ValueError(
+        f"The stored model must be as `fit` left it; got {found}. It is damaged: take another "
+        "copy, or fit anew."
+    )
 
 
 def with_weights(network: Network, weights: list[np.ndarray]) -> Any:

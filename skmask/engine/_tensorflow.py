@@ -80,6 +80,7 @@ else:
         import tensorflow as tf
 
 # The private names of TensorFlow that the engine uses, once it is there quietly.
+from tensorflow.core.protobuf.config_pb2 import CallableOptions  # noqa: E402
 from tensorflow.python.framework import func_graph  # noqa: E402
 from tensorflow.python.framework.ops import gradient_registry  # noqa: E402
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable  # noqa: E402
@@ -132,8 +133,27 @@ def note_use() -> None:
         )
 
 
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """Raise an error of ours where TensorFlow fails at the work of a network."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(
+            "network must fit into memory with the rows of a batch, or of a prediction; it does "
+            "not. Make it smaller, or give fewer rows at once."
+        ) from error
+    except tf.errors.OpError as error:
+        raise ValueError(
+            "X must hold what network can compute with; got rows for which it fails, as an "
+            "Embedding does for an index beyond its input_dim. Correct X or network."
+        ) from error
+
+
 __all__ = [
     "BaseResourceVariable",
+    "CallableOptions",
+    "failures_named",
     "func_graph",
     "gradient_registry",
     "keras",

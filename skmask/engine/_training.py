@@ -16,7 +16,8 @@ from skmask.engine._program import Loss, Program, Recipe
 from skmask.engine._table import Column, Feed, Table, layout_of
 from skmask.engine._tensorflow import keras, note_use
 
-_programs = Pool(capacity=32)
+# Each holds some megabytes, and with XLA ten idle threads.
+_programs = Pool(capacity=16)
 
 History = dict[str, list[float]]
 

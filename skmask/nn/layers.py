@@ -195,7 +195,7 @@ class PrototypeKernel(keras.layers.Layer):
                 f"kernel must be one of {list(KERNELS)} or a callable; got {kernel!r}. A "
                 "callable f(x, p) works elementwise on tensors."
             )
-        self._prototypes = _as_array(prototypes)
+        self._prototypes = _as_constant(prototypes)
         self._scale = _as_array(scale)
         if len(self._prototypes.shape) != 2:
             raise ValueError(
@@ -278,7 +278,7 @@ class PrototypeKernel(keras.layers.Layer):
         kernel = self.kernel
         return {
             **super().get_config(),
-            "prototypes": self._prototypes.tolist(),
+            "prototypes": _as_array(self._prototypes).tolist(),
             "scale": self._scale.tolist(),
             "kernel": keras.saving.serialize_keras_object(kernel) if callable(kernel) else kernel,
             "alpha": self.alpha,
@@ -294,16 +294,28 @@ class PrototypeKernel(keras.layers.Layer):
 
 
 def _as_array(values):
+    """Return values as an array, those of a Keras tensor, of which the shape is known, as 0."""
+    if keras.backend.is_keras_tensor(values):
+        values = ops.zeros(values.shape)
     return ops.convert_to_numpy(ops.convert_to_tensor(values, "float32"))
+
+
+def _as_constant(values):
+    """Return values as an array; a Keras tensor, whose values are set later, as it is."""
+    return values if keras.backend.is_keras_tensor(values) else _as_array(values)
 
 
 def _add_constant(layer, name, value, shape):
     """Add a weight that is not trained and starts as a value, broadcast to its shape."""
+
+    def start(shape, dtype=None):
+        if keras.backend.is_keras_tensor(value):
+            return ops.zeros(shape, dtype)
+        return ops.broadcast_to(ops.convert_to_tensor(value, dtype), shape)
+
     return layer.add_weight(
         shape=shape,
-        initializer=lambda shape, dtype=None: ops.broadcast_to(
-            ops.convert_to_tensor(value, dtype), shape
-        ),
+        initializer=start,
         trainable=False,
         name=name,
     )
@@ -331,7 +343,7 @@ class GroupSum(keras.layers.Layer):
 
     def __init__(self, membership, **kwargs):
         super().__init__(**kwargs)
-        self._membership = _as_array(membership)
+        self._membership = _as_constant(membership)
 
     def build(self, input_shape):
         shape = tuple(self._membership.shape)
@@ -344,7 +356,7 @@ class GroupSum(keras.layers.Layer):
         return (*input_shape[:-1], self._membership.shape[1])
 
     def get_config(self):
-        return {**super().get_config(), "membership": self._membership.tolist()}
+        return {**super().get_config(), "membership": _as_array(self._membership).tolist()}
 
 
 def real_steps(inputs, mask_value=float("nan")):

@@ -1,7 +1,6 @@
 """Networks `(inputs, n_outputs) -> logits` on Keras tensors."""
 
 import keras
-from keras import ops
 
 from skmask.nn.layers import (
     GroupSum,
@@ -43,7 +42,7 @@ def mlp(inputs, n_outputs, *, hidden_layer_sizes=(100,), activation="relu"):
     return keras.layers.Dense(n_outputs)(hidden)
 
 
-def prototype_sums(inputs, n_outputs, *, n_prototypes, kernel="rbf", product_form=None):
+def prototype_sums(inputs, n_outputs, *, n_prototypes, kernel="rbf", product_form=False):
     """Return the logits of a prototype classifier, its constants all zero or one.
 
     Prototypes, scale, penalty and the class of each prototype are variables that are not
@@ -54,16 +53,16 @@ def prototype_sums(inputs, n_outputs, *, n_prototypes, kernel="rbf", product_for
     inputs : Keras tensor of shape (None, n_features)
     n_outputs : int
     n_prototypes : int
-    kernel, product_form : default="rbf" and None
+    kernel, product_form : default="rbf" and False
         Of :class:`skmask.nn.layers.PrototypeKernel`.
 
     Returns
     -------
     Keras tensor of shape (None, n_outputs)
     """
-    prototypes = ops.zeros((n_prototypes, inputs.shape[-1]))
+    prototypes = keras.KerasTensor((n_prototypes, inputs.shape[-1]))  # of which only the shape
     sums = PrototypeKernel(prototypes, kernel=kernel, product_form=product_form)(inputs)
-    return GroupSum(ops.zeros((n_prototypes, n_outputs)))(sums)
+    return GroupSum(keras.KerasTensor((n_prototypes, n_outputs)))(sums)
 
 
 def tagger(

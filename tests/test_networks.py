@@ -1,0 +1,255 @@
+"""Networks of one's own: constants in them, their keys, what is refused."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skmask import RestrictedClassClassifier
+from skmask.engine import Predictor, count_traces, custom_network
+
+# Constants.
+
+OFFSET = np.linspace(-3, 3, 200, dtype=np.float32)  # more than TensorFlow keeps in the graph
+
+
+def adapted(X):
+    layer = keras.layers.Normalization()
+    layer.adapt(X)
+    return layer
+
+
+class AddConstant(keras.layers.Layer):
+    """Holds a constant tensor and one made in `build`."""
+
+    def __init__(self, factor=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+        self.offset = tf.constant(OFFSET)
+
+    def build(self, shape):
+        self.scale = keras.ops.convert_to_tensor(OFFSET) * self.factor
+
+    def call(self, inputs):
+        return inputs * self.scale + self.offset
+
+
+class UsesVariable(keras.layers.Layer):
+    """Holds a variable that Keras does not know."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        variable = tf.Variable(OFFSET)
+        self._hidden = lambda: variable
+
+    def call(self, inputs):
+        return inputs + self._hidden()
+
+
+def networks_with_constants(X):
+    outside = adapted(X)
+    tensor = tf.constant(OFFSET)
+
+    def normalised_outside(inputs, n_outputs):
+        return keras.layers.Dense(n_outputs)(outside(inputs))
+
+    def normalised_inside(inputs, n_outputs):
+        return keras.layers.Dense(n_outputs)(adapted(X)(inputs))
+
+    def plain_constant(inputs, n_outputs):
+        return keras.layers.Dense(n_outputs)(inputs * tf.constant(OFFSET) + tensor)
+
+    def in_a_lambda(inputs, n_outputs):
+        return keras.layers.Dense(n_outputs)(keras.layers.Lambda(lambda x: x * tensor)(inputs))
+
+    def in_a_layer(inputs, n_outputs):
+        return keras.layers.Dense(n_outputs)(AddConstant()(inputs))
+
+    def unknown_variable(inputs, n_outputs):
+        return keras.layers.Dense(n_outputs)(UsesVariable()(inputs))
+
+    return [
+        normalised_outside, normalised_inside, plain_constant, in_a_lambda, in_a_layer,
+        unknown_variable,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_network_that_holds_constants_predicts_as_keras_does(rng, number):
+    X = rng.normal(1, 3, size=(300, 200)).astype("float32")
+    y = (X[:, 0] > 1).astype(int)
+    network = networks_with_constants(X)[number]
+    clf = RestrictedClassClassifier(network=network, epochs=2, random_state=0).fit(X, y)
+    expected = keras.ops.softmax(clf.model_(X))
+    np.testing.assert_allclose(clf.predict_proba(X), expected, atol=1e-5)
+    assert len(np.unique(clf.predict_proba(X))) > 100
+
+
+def test_layers_that_differ_in_a_constant_share_nothing(rng):
+    X = rng.normal(size=(50, 4)).astype("float32")
+    for scale in (1, 10):
+        layer = adapted(scale * X)
+
+        def network(inputs, n_outputs, layer=layer):
+            return keras.layers.Dense(n_outputs, kernel_initializer="ones")(layer(inputs))
+
+        made = custom_network(network, (4,), 2)
+        found = Predictor(made, made.starting_weights(0))(X)
+        expected = ((X - (scale * X).mean(0)) / (scale * X).std(0)).sum(1)
+        np.testing.assert_allclose(found[:, 0], expected, atol=1e-4)
+
+
+# Keys.
+
+# What some layers cannot be made without; a number of parameters shared by many is enough.
+GUESSES = {
+    "activation": "relu", "axes": -1, "call_fn": None, "cell": lambda: keras.layers.LSTMCell(3),
+    "cells": lambda: [keras.layers.LSTMCell(3)], "dims": (1,), "equation": "ab,bc->ac",
+    "factor": 0.1, "filters": 2, "forward_layer": lambda: keras.layers.LSTM(3),
+    "function": lambda: keras.ops.relu, "head_dim": 2, "height": 2, "height_factor": 0.1,
+    "input_dim": 8, "kernel_size": 1, "key_dim": 2, "layer": lambda: keras.layers.LSTM(3),
+    "layers": lambda: [keras.layers.Rescaling(0.5)], "max_number": 3, "n": 3, "num_bins": 3,
+    "num_heads": 2, "num_key_value_heads": 2, "num_query_heads": 2, "num_tokens": 4,
+    "output_dim": 3, "output_shape": 3, "output_size": 2, "pool_size": 1, "rate": 0.5,
+    "scale": 2.0, "stddev": 0.5, "target_shape": (-1,), "units": 3, "width": 2, "width_factor": 0.1,
+}  # fmt: skip
+SPECIAL = {
+    "CategoryEncoding": {"num_tokens": 4},
+    "Discretization": {"bin_boundaries": [0.0, 1.0]},
+    "GroupNormalization": {"groups": 1},
+    "RandomPosterization": {"factor": 4},
+    "SpectralNormalization": {"layer": lambda: keras.layers.Dense(3)},
+    "TimeDistributed": {"layer": lambda: keras.layers.Dense(3)},
+}
+SHAPES = [(8,), (8, 4), (8, 8, 3), (4, 4, 4, 3), (2, 4, 4, 4, 3), (300, 1)]
+# Wrappers of other frameworks, cells, bases and layers that are no part of a graph of floats.
+NOT_IN_A_NETWORK = {
+    "FlaxLayer", "GRUCell", "InputLayer", "JaxLayer", "LSTMCell", "Lambda", "Layer",
+    "MaxNumBoundingBoxes", "SimpleRNNCell", "StackedRNNCells", "TFSMLayer", "TorchModuleWrapper",
+    "Wrapper",
+}  # fmt: skip
+LAYERS = sorted(
+    name
+    for name, cls in vars(keras.layers).items()
+    if inspect.isclass(cls) and issubclass(cls, keras.layers.Layer)
+)
+
+
+def make_layer(name):
+    cls = getattr(keras.layers, name)
+    needed = [
+        parameter.name
+        for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+    given = {name: GUESSES[name] for name in needed} | SPECIAL.get(name, {})
+    return cls(**{name: value() if callable(value) else value for name, value in given.items()})
+
+
+def network_of(name, shape):
+    """Return a network with this layer, called in the way that it can be called."""
+    calls = (
+        lambda layer, inputs: layer(inputs),
+        lambda layer, inputs: layer([inputs, inputs]),
+        lambda layer, inputs: layer(inputs, inputs),
+    )
+
+    def network(inputs, n_outputs):
+        for call in calls:
+            try:
+                outputs = call(make_layer(name), inputs)
+                break
+            except Exception:
+                if call is calls[-1]:
+                    raise
+        outputs = keras.ops.cast(outputs, "float32")
+        return keras.layers.GlobalAveragePooling1D()(keras.layers.Reshape((-1, 1))(outputs))
+
+    return custom_network(network, shape, 1)
+
+
+def possible_network(name):
+    for shape in SHAPES:
+        try:
+            return network_of(name, shape), shape
+        except Exception as error:
+            failure = error
+    raise failure
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - NOT_IN_A_NETWORK))
+def test_network_with_a_layer_of_keras_has_one_key(name):
+    network, shape = possible_network(name)
+    assert network.is_shareable
+    for _ in range(2):
+        assert network_of(name, shape) == network
+
+
+def test_key_is_the_same_for_layers_named_like_an_activation():
+    def network(inputs, n_outputs):
+        hidden = keras.ops.relu(keras.layers.Dense(3, activation="relu")(inputs))
+        return keras.layers.Dense(n_outputs)(keras.layers.ReLU()(hidden))
+
+    assert custom_network(network, (4,), 2) == custom_network(network, (4,), 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("mine", "yours"), ("mine_1", "mine_2"), ("conv2d", "mine"), ("forward", "backward")],
+)
+def test_names_that_were_given_stay_distinct(one, two):
+    def network_with(name):
+        return custom_network(lambda inputs, n: keras.layers.Dense(n, name=name)(inputs), (4,), 2)
+
+    assert network_with(one) != network_with(two)
+    assert network_with(one) == network_with(one)
+
+
+def test_layers_of_ones_own_that_differ_in_an_attribute_share_nothing():
+    class Scaled(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs * self.factor
+
+    def network_with(factor):
+        def network(inputs, n_outputs):
+            layer = Scaled()
+            layer.factor = factor
+            return keras.layers.Dense(n_outputs)(layer(inputs))
+
+        return custom_network(network, (4,), 2)
+
+    assert network_with(2.0) == network_with(2.0)
+    assert network_with(2.0) != network_with(3.0)
+
+
+def test_adapted_bins_are_in_the_key():
+    def network_with(X):
+        layer = keras.layers.Discretization(num_bins=3)
+        layer.adapt(np.asarray(X, "float32"))
+        return custom_network(
+            lambda inputs, n: keras.layers.Dense(n)(keras.ops.cast(layer(inputs), "float32")),
+            (1,),
+            2,
+        )
+
+    assert network_with([[1.0], [2.0], [3.0]]) == network_with([[1.0], [2.0], [3.0]])
+    assert network_with([[1.0], [2.0], [3.0]]) != network_with([[10.0], [20.0], [30.0]])
+
+
+def test_convolutional_network_is_traced_once(rng):
+    X, y = rng.normal(size=(60, 16)), rng.integers(2, size=60)
+
+    def network(inputs, n_outputs):
+        hidden = keras.layers.Reshape((4, 4, 1))(inputs)
+        hidden = keras.layers.Conv2D(2, 2)(keras.layers.ZeroPadding2D()(hidden))
+        hidden = keras.layers.SpatialDropout2D(0.1)(keras.layers.MaxPooling2D()(hidden))
+        return keras.layers.Dense(n_outputs)(keras.layers.GlobalAveragePooling2D()(hidden))
+
+    clf = RestrictedClassClassifier(network=network, epochs=1, random_state=0)
+    clf.fit(X, y).predict(X)
+    n_traces = count_traces()
+    clf.fit(X, y).predict(X)
+    assert count_traces() == n_traces
