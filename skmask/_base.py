@@ -54,6 +54,9 @@ History = dict[str, list[float]]
 # Weights below 2 to this power may be summed.
 _LARGEST_EXPONENT = 900
 
+# Settings of a network that leave its weights their shapes.
+_NOT_IN_SHAPES = ("activation", "kernel", "product_form")
+
 # Attributes that scikit-learn sets, with its metadata requests and its callbacks.
 _NOT_SET_BY_FIT = ("_metadata_request", "_skl_", "_callback_", "_parent_callback_")
 
@@ -264,7 +267,12 @@ class BaseKerasClassifier(
         with naming("X"):
             X = check_features(X)
             dtype = self._types_to_read(reset=reset)
+            reset = reset and not self._goes_on()
             return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=reset, order="C")
+
+    def _goes_on(self) -> bool:
+        """Say whether `fit` goes on from the fit before, to features of the same names."""
+        return self.warm_start and self.__sklearn_is_fitted__()
 
     def _types_to_read(self, *, reset: bool) -> Any:
         """Return the types that X is read in: that of the fit, once there is one."""
@@ -305,7 +313,7 @@ class BaseKerasClassifier(
         self._validate_params()
         epochs = int(self.epochs if epochs is None else epochs)
         context = self._init_callback_context(max_subtasks=epochs)
-        goes_on = self.warm_start and self.__sklearn_is_fitted__()
+        goes_on = self._goes_on()
         with self._nothing_half_changed():
             rows = self._read_rows(X, y, labels=None, reset=True, **metadata)
             rows = rows.that_count().with_mean_weight_one()
@@ -441,14 +449,20 @@ class BaseKerasClassifier(
         shapes = [weight.shape for weight in self._state.weights]
         if network.weight_shapes != shapes:
             before = self._architecture[0]
-            changed = [name for name, value in settings.items() if value != before.get(name)]
+            changed = [
+                name
+                for name, value in settings.items()
+                if value != before.get(name) and name not in _NOT_IN_SHAPES
+            ]
             raise ValueError(
                 f"{' and '.join(changed) or 'network'} must stay the same while training goes on "
                 f"(warm_start, partial_fit); got weights of shapes {network.weight_shapes} "
                 f"after {shapes}. Set them back, or clone the estimator."
             )
-        named = zip(network.weight_names, self._state.weights, strict=True)
-        weights = [np.asarray(rows.weights.get(name, weight)) for name, weight in named]
+        named = zip(network.weight_names, self._state.weights, network.weight_dtypes, strict=True)
+        weights = [
+            np.asarray(rows.weights.get(name, weight), dtype) for name, weight, dtype in named
+        ]
         return replace(self._state, weights=weights, seed=seed)
 
     def _check_goes_on(self, rows: Rows) -> None:

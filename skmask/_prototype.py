@@ -429,8 +429,9 @@ class PrototypeClassifier(SoftmaxClassifier):
 
     def _chosen_before(self, rows: Rows, prototype_labels: Any) -> dict[str, Any]:
         """Return what the fit that goes on compares with; `scale` may have changed since."""
-        asked = {name: _is_same(getattr(self, name), value) for name, value in self._asked.items()}
-        changed = [name for name in ("prototypes", "n_prototypes") if not asked[name]]
+        changed = ["prototypes"] if self._asks_for_others(rows.X.shape[1]) else []
+        if self.n_prototypes != self._asked["n_prototypes"]:
+            changed.append("n_prototypes")
         if prototype_labels is not None and not _is_same(prototype_labels, self.prototype_labels_):
             changed.append("prototype_labels")
         if changed:
@@ -441,7 +442,18 @@ class PrototypeClassifier(SoftmaxClassifier):
             )
         names = ("prototypes_", "prototype_labels_", "prototype_indices_", "scale_")
         chosen = {name: getattr(self, name) for name in names}
-        return chosen if asked["scale"] else {**chosen, "scale_": self._scale_for(rows)}
+        if isinstance(self.scale, str) and isinstance(self._asked["scale"], str):
+            return chosen
+        return {**chosen, "scale_": self._scale_for(rows)}
+
+    def _asks_for_others(self, n_features: int) -> bool:
+        """Say whether `prototypes` is not what the fit before compares with."""
+        if isinstance(self.prototypes, str):
+            return not _is_same(self.prototypes, self._asked["prototypes"])
+        given = self._given_prototypes(n_features)
+        return not np.array_equal(
+            given, self.prototypes_ if given.ndim == 2 else self.prototype_indices_
+        )
 
     def _choose(self, rows: Rows, prototype_labels: Any) -> dict[str, Any]:
         """Return the attributes that say what is compared with."""

@@ -423,7 +423,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             values, is_given = step_matrix(X, check)
             if are_named and not self._columns_are_steps:
                 # scikit-learn's own check of names, and of their order.
-                validate_data(self, as_list(X)[0], reset=reset, skip_check_array=True)
+                names_too = reset and not self._goes_on()
+                validate_data(self, as_list(X)[0], reset=names_too, skip_check_array=True)
         steps = check_real_steps(values, is_given, mask_value, may_be_empty=may_be_empty)
         n_steps = -(-max(steps.lengths.max(), 1) // _STEPS_MULTIPLE) * _STEPS_MULTIPLE
         return _Sequences(steps.pack(values, np.nan, n_steps), steps, is_given)
@@ -438,6 +439,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             "order": "C",
             "ensure_all_finite": "allow-nan" if may_be_nan else True,
         }
+        reset = reset and not self._goes_on()
         if reset or (self._columns_are_steps and not is_by_step):
             checked = self._validated(matrix, reset=reset, **settings)
         else:
@@ -587,6 +589,11 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     def _check_goes_on(self, rows: Rows) -> None:
         super()._check_goes_on(rows)
         outputs = rows.attributes["_outputs"]
+        if (outputs.n_steps is None) != (self._outputs.n_steps is None):
+            raise ValueError(
+                "architecture must stay the same while training goes on (warm_start, "
+                f"partial_fit); got {self.architecture!r}. Set it back, or clone the estimator."
+            )
         if outputs != self._outputs:
             raise ValueError(
                 "y must have labels of the same kind while training goes on, "

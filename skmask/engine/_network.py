@@ -43,6 +43,7 @@ class Network:
                 described = describe(model)
                 key = None if described is None else (policy, described)
         self.weight_names = [variable.name for variable in model.variables]
+        self.weight_dtypes = [str(variable.dtype) for variable in model.variables]
         self.weight_shapes = [tuple(variable.shape) for variable in model.variables]
         self._weight_types = [str(variable.dtype) for variable in model.variables]
         self.output_shape = model.output_shape
