@@ -401,13 +401,15 @@ class BaseKerasClassifier(
                 callbacks=self._checked_callbacks(),
                 watchers=watchers,
                 checkpoint=lambda *reached: latest.__setitem__(slice(None), [reached]),
+                verbose=int(self.verbose),
             )
+            found = fitted(state, history)
         except KeyboardInterrupt:
             # A fit that replaces another one leaves that; else whole epochs are kept.
             if latest and (goes_on or not self.__sklearn_is_fitted__()):
                 self.__dict__.update(fitted(*latest[0]))
             raise
-        self.__dict__.update(fitted(state, history))
+        self.__dict__.update(found)
 
     def _integer_seed(self) -> int | None:
         """Return `random_state` where it is a number."""

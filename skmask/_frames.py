@@ -128,6 +128,8 @@ def check_no_text(values: Any, argument: str) -> None:
 
 def _native(values: Any, argument: str, *, rows_may_be_named: bool = False) -> Any:
     """Return a DataFrame or Series as narwhals has it, and what is none as it is."""
+    if isinstance(values, np.ndarray):
+        return values
     try:
         frame = nw.from_native(values, allow_series=True, pass_through=True)
     except DuplicateError as error:

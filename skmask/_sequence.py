@@ -616,18 +616,20 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, dtype: str
     ) -> Network:
         network, units, cell, bidirectional, outputs = settings.values()
+        made: Callable[..., Any]
         input_shape = (None, input_shape[-1])
         if network is not None:
             steps = (outputs.n_steps,) if outputs.by_step else ()
-            made, shape = partial(masked, network=as_function(network)), (None, *steps, n_outputs)
+            shape = (None, *steps, n_outputs)
+            made = partial(masked, network=as_function(network))
             return checked_network(made, input_shape, n_outputs, dtype, shape)
         if outputs.n_steps is None:
-            function, of_output = tagger, {"return_sequences": outputs.by_step}
+            made, of_output = tagger, {"return_sequences": outputs.by_step}
         else:
-            function, of_output = encoder_decoder, {"n_steps": outputs.n_steps}
+            made, of_output = encoder_decoder, {"n_steps": outputs.n_steps}
         recurrent = {"units": units, "cell": cell, "bidirectional": bidirectional}
         return described_network(
-            function, input_shape, n_outputs, policy=dtype, **recurrent, **of_output
+            made, input_shape, n_outputs, policy=dtype, **recurrent, **of_output
         )
 
     def _make_loss(self) -> Loss:

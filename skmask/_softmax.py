@@ -251,6 +251,11 @@ class SoftmaxClassifier(BaseKerasClassifier):
         self._check_mask_is_given(allowed)
         return split_off_allowed(X, allowed, self._mask_columns, self._labels)
 
+    def _types_to_read(self, *, reset: bool) -> Any:
+        # A mask in columns of X is read as given: 1e-50 is no 0.
+        reads_mask = not reset and self._mask_columns is not None
+        return super()._types_to_read(reset=reset or reads_mask)
+
     def _check_mask_is_given(self, allowed: Any) -> None:
         if self._is_restricted and allowed is None and self._mask_columns is None:
             raise ValueError(

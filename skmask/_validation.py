@@ -84,6 +84,8 @@ class Interval(_param_validation.Interval):
 
 def check_features(X: Any) -> Any:
     """Return X as scikit-learn may read it: not text, dates or masked entries as numbers."""
+    if type(X) is np.ndarray and X.dtype.kind in "biuf":
+        return X
     check_no_text(X, "X")
     if sparse.issparse(X):
         return check_sparse(X, "X")

@@ -397,6 +397,19 @@ def test_learning_rate_schedule_is_followed(data):
     assert losses[4] == pytest.approx(losses[5], rel=1e-6)  # rows in another order
 
 
+@pytest.mark.parametrize("method", ["fit", "predict", "score"])
+@pytest.mark.parametrize("value", [1e-50, 1 - 1e-9])
+def test_mask_in_columns_is_read_before_the_cast(data, method, value):
+    X, y, allowed = data
+    both = np.c_[X, allowed]
+    clf = make(allowed_columns=slice(5, 9)).fit(both, y)
+    both[3, 5] = value
+    with pytest.raises(
+        ValueError, match=r"allowed must hold only True/False or 1/0; got .* in row 3"
+    ):
+        getattr(clf, method)(both, *[y] * (method != "predict"))
+
+
 def test_callbacks_are_those_given_and_called_per_epoch(data):
     X, y, _ = data
 

@@ -1,15 +1,16 @@
 """Inference through kept functions that take the weights as arguments."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from skmask.engine._machine import note_trace
+from skmask.engine._machine import Machine
 from skmask.engine._network import Network
+from skmask.engine._table import aligned
 from skmask.engine._tensorflow import failures_named, keras, note_use, tf
 
 # Rows at once, and numbers in a chunk's widest layer: what bounds the memory.
@@ -19,42 +20,19 @@ _CHUNK_NUMBERS = 1 << 23
 Finish = Callable[[np.ndarray, slice], np.ndarray]
 
 
-@dataclass(frozen=True)
-class _Forward:
-    """A compiled function of the weights and any number of rows, to logits.
+def _make_forward(network: Network) -> Any:
+    """Return a compiled function of the weights and any number of rows, to logits."""
+    model = network.outline()
 
-    Parameters
-    ----------
-    function : concrete function
-    captured : list of tensors that it takes behind the rows: constants of the network
-    model : the `keras.Model` that it was traced from, which keeps what it captured alive
-    """
-
-    function: Any
-    captured: list[Any]
-    model: Any
-
-
-def _make_forward(network: Network) -> _Forward:
-    # Variables stay unmade: their values are arguments.
-    with network.settings(), keras.StatelessScope(initialize_variables=False):
-        model = network.build()
-    signature = [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables]
-
-    @tf.function(
-        input_signature=[*signature, tf.TensorSpec(model.input_shape, network.input_dtype)],
-        autograph=False,
-    )
-    def forward(*inputs: Any) -> Any:
-        note_trace()
-        *weights, X = inputs
+    def forward(weights: Any, X: Any) -> Any:
         values = list(zip(model.variables, weights, strict=True))
         with keras.StatelessScope(values, initialize_variables=False):
-            return tf.cast(model(X, training=False), network.dtype)
+            return [tf.cast(model(X, training=False), network.dtype)]
 
+    shapes = [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables]
+    rows = tf.TensorSpec(model.input_shape, network.input_dtype)
     with network.settings():
-        concrete = forward.get_concrete_function()
-    return _Forward(concrete, concrete.captured_inputs, model)
+        return Machine([]).function(forward, (shapes, rows), xla=False)
 
 
 _kept_forward = lru_cache(maxsize=64)(_make_forward)
@@ -73,8 +51,8 @@ class Predictor:
         note_use()
         make = _kept_forward if network.is_shareable else _make_forward
         self._forward = make(network)
-        self._dtypes = tf.as_dtype(network.input_dtype), tf.as_dtype(network.dtype)
-        self._weights = [tf.constant(weight) for weight in weights]
+        self._dtypes = network.input_dtype, network.dtype
+        self._weights = [aligned(np.asarray(weight)) for weight in weights]
         self._width = max((shape[-1] for shape in network.weight_shapes if shape), default=1)
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
@@ -99,34 +77,29 @@ class Predictor:
         note_use()
         n_rows, *shape = X.shape
         # A layer is as wide as its weights, at each of the steps.
-        numbers = max(int(np.prod(shape)), int(np.prod(shape[:-1])) * self._width)
+        numbers = max(math.prod(shape), math.prod(shape[:-1]) * self._width)
         step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
-        results = np.empty(0, self._dtypes[1].as_numpy_dtype)
-        for start in range(0, n_rows, step):
+        if n_rows <= step:
+            return self._finished(X, slice(0, n_rows), finish)
+        first = self._finished(X[:step], slice(0, step), finish)
+        results = np.empty((n_rows, *first.shape[1:]), first.dtype)
+        results[:step] = first
+        for start in range(step, n_rows, step):
             rows = slice(start, start + step)
-            with failures_named():
-                found = self._logits(X[rows])
-            check_finite_outputs(found, X, start)
-            if finish is not None:
-                found = finish(found, rows)
-            if not start:
-                results = np.empty((n_rows, *found.shape[1:]), found.dtype)
-            results[rows] = found
+            results[rows] = self._finished(X[rows], rows, finish)
         return results
+
+    def _finished(self, X: Any, rows: slice, finish: Finish | None) -> np.ndarray:
+        with failures_named():
+            logits = self._logits(X)
+        check_finite_outputs(logits, X, rows.start)
+        return logits if finish is None else finish(logits, rows)
 
     def _logits(self, X: Any) -> np.ndarray:
         if sparse.issparse(X):
             X = X.toarray()
-        in_dtype, out_dtype = self._dtypes
-        X = tf.constant(X.astype(in_dtype.as_numpy_dtype, copy=False))
-        # The function's own call checks each argument's shape anew, which takes ten times as
-        # long as a row.
-        (logits,) = tf.raw_ops.StatefulPartitionedCall(
-            args=[*self._weights, X, *self._forward.captured],
-            Tout=[out_dtype],
-            f=self._forward.function,
-        )
-        return np.asarray(logits)
+        (logits,) = self._forward(self._weights, X.astype(self._dtypes[0], copy=False))
+        return logits
 
 
 def check_finite_outputs(outputs: np.ndarray, X: Any, start: int) -> None:
@@ -135,17 +108,17 @@ def check_finite_outputs(outputs: np.ndarray, X: Any, start: int) -> None:
     Parameters
     ----------
     outputs : ndarray of shape (n_rows, ..., n_outputs)
-        Of the rows from `start` on.
-    X : ndarray or CSR of shape (n_samples, ...)
+    X : ndarray or CSR of shape (n_rows, ...)
         A step of a sequence is padding when it is NaN throughout.
     start : int
+        The number of the first of these rows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(outputs.sum()):
             return
     is_bad = ~np.isfinite(outputs).all(axis=-1)
     if len(X.shape) == 3 and is_bad.shape[1:] == X.shape[1:2]:
-        is_bad &= ~np.isnan(X[start : start + len(is_bad)]).all(axis=-1)
+        is_bad &= ~np.isnan(X).all(axis=-1)
     rows = start + np.flatnonzero(is_bad.reshape(len(is_bad), -1).any(axis=1))
     if rows.size:
         first = ", ".join(map(str, rows[:5]))

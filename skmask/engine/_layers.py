@@ -7,7 +7,10 @@ from skmask.engine._tensorflow import keras
 from skmask.nn import layers
 
 # Layers that see the whole batch, or compute what nobody here can tell.
-_NOT_BY_ROW = {"BatchNormalization", "Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+_NOT_BY_ROW = {
+    "BatchNormalization", "CutMix", "FlaxLayer", "JaxLayer", "Lambda", "MelSpectrogram", "MixUp",
+    "TFSMLayer", "TorchModuleWrapper",
+}  # fmt: skip
 
 _KNOWN_LAYERS = {
     layer
@@ -18,11 +21,15 @@ _KNOWN_LAYERS = {
 
 # Functions of Keras tensors, `keras.ops.relu(x)` or `x + y`, that work on each number by itself.
 _ELEMENTWISE = {
-    "Abs", "Absolute", "Add", "Cast", "Celu", "Clip", "Divide", "Elu", "Exp", "Expm1", "Gelu",
-    "HardSigmoid", "HardSilu", "HardTanh", "LeakyRelu", "Log", "Log1p", "LogSigmoid", "Maximum",
-    "Minimum", "Mish", "Multiply", "Negative", "Power", "Relu", "Relu6", "Selu", "Sigmoid",
-    "Silu", "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Tanh", "TrueDivide",
+    "Abs", "Absolute", "Add", "Cast", "Celu", "Clip", "Divide", "Elu", "Equal", "Exp", "Expm1",
+    "Gelu", "HardSigmoid", "HardSilu", "HardTanh", "Isnan", "LeakyRelu", "Log", "Log1p",
+    "LogicalAnd", "LogicalNot", "LogicalOr", "LogSigmoid", "Maximum", "Minimum", "Mish",
+    "Multiply", "Negative", "NotEqual", "Power", "Relu", "Relu6", "Selu", "Sigmoid", "Silu",
+    "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Tanh", "TrueDivide",
 }  # fmt: skip
+
+# Those that work along an axis.
+_ALONG_AN_AXIS = {"All", "Any", "Concatenate", "Max", "Mean", "Min", "Softmax", "Sum"}
 
 
 def _operations(model: Any) -> Iterator[Any]:
@@ -48,11 +55,10 @@ def _is_by_row(operation: Any) -> bool:
     if isinstance(operation, keras.Model):  # what is in it comes by itself
         return kind in (keras.Model, keras.Sequential) or kind.__name__ == "Functional"
     if not isinstance(operation, keras.layers.Layer):
-        return kind.__module__.startswith("keras.") and kind.__name__ in _ELEMENTWISE
+        return kind.__module__.startswith("keras.") and _is_function_by_row(operation)
     if kind not in _KNOWN_LAYERS and not kind.__module__.startswith("skmask."):
         return kind is keras.layers.InputLayer
-    axis = getattr(operation, "axis", None)
-    mixes = axis == 0 or (isinstance(axis, list | tuple) and 0 in axis)
+    mixes = any(map(_may_be_that_of_rows, _axes(operation)))
     counts_rows = getattr(operation, "activity_regularizer", None) is not None
     own_function = any(
         not getattr(value, "__module__", "keras.").startswith("keras.")
@@ -60,6 +66,34 @@ def _is_by_row(operation: Any) -> bool:
         if name.endswith("activation") and callable(value)
     )
     return not (mixes or counts_rows or own_function or getattr(operation, "stateful", False))
+
+
+def _is_function_by_row(function: Any) -> bool:
+    ranks = {len(t.shape) for node in function._inbound_nodes for t in node.input_tensors}
+    if len(ranks) > 1:  # broadcasting may put rows beside columns
+        return False
+    if type(function).__name__ in _ELEMENTWISE:
+        return True
+    axes = _axes(function)
+    return (
+        type(function).__name__ in _ALONG_AN_AXIS
+        and bool(axes)
+        and not any(map(_may_be_that_of_rows, axes))
+        and ranks != {1}
+    )
+
+
+def _axes(operation: Any) -> list[int]:
+    """Return the axes that an operation says it works along."""
+    axis = getattr(operation, "axis", None)
+    if axis is None:
+        return []
+    return list(axis) if isinstance(axis, list | tuple) else [axis]
+
+
+def _may_be_that_of_rows(axis: int) -> bool:
+    """Say whether an axis, which counts from the end below 0, may be the first."""
+    return axis == 0 or axis < -1
 
 
 def pays_under_xla(model: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Lbfgs:
     """
 
     tolerance: float = 1e-6
+    name: ClassVar[str] = "lbfgs"
 
 
 @cache

@@ -12,7 +12,7 @@ from skmask.engine._machine import Machine, first_value
 from skmask.engine._network import Network
 from skmask.engine._optimizer import OptimizerRecipe
 from skmask.engine._table import Feed, Layout
-from skmask.engine._tensorflow import tf, without_chatter
+from skmask.engine._tensorflow import failures_named, tf, without_chatter
 
 # XLA takes about half a second more to compile and saves about 90 us a step.
 _XLA_FROM_STEPS = 16
@@ -237,14 +237,15 @@ class Program:
             row[: len(order)] = order
         counts = np.array([len(orders[0]), len(orders)], np.int32)
         inputs = (data, feed.constants, padded, counts)
-        try:
-            (sums,) = self._execute(name, inputs)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
-            if not self._uses_xla:
-                raise
-            self._uses_xla = False  # a layer that XLA has no kernel for
-            self._compiled.clear()
-            (sums,) = self._execute(name, inputs)
+        with failures_named():
+            try:
+                (sums,) = self._execute(name, inputs)
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+                if not self._uses_xla:
+                    raise
+                self._uses_xla = False  # a layer that XLA has no kernel for
+                self._compiled.clear()
+                (sums,) = self._execute(name, inputs)
         return sums[: len(orders)]
 
     def _execute(self, name: str, inputs: tuple[Any, ...]) -> list[np.ndarray]:

@@ -63,7 +63,7 @@ class Table:
     def arrays(self, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Return the rows asked for, or all, as arrays of `size` rows, zeros behind."""
         return {
-            name: _padded(column if rows is None else column[rows], self.size)
+            name: padded(column if rows is None else column[rows], self.size)
             for name, column in self.columns.items()
         }
 
@@ -75,16 +75,24 @@ class Table:
             yield self.arrays(rows), len(rows)
 
 
-def _padded(column: Column, size: int) -> np.ndarray:
+def padded(column: Column, size: int) -> np.ndarray:
     """Return a column as an array of `size` rows that a session takes without copying it."""
     if sparse.issparse(column):
         column = column.toarray()
-    fits = len(column) == size and column.flags.c_contiguous
-    if fits and column.ctypes.data % _ALIGNMENT == 0:
-        return column
-    padded = _aligned_zeros((size, *column.shape[1:]), column.dtype)
-    padded[: len(column)] = column
-    return padded
+    if len(column) == size:
+        return aligned(column)
+    larger = _aligned_zeros((size, *column.shape[1:]), column.dtype)
+    larger[: len(column)] = column
+    return larger
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """Return an array that a session takes without copying it: itself, or a copy."""
+    if array.flags.c_contiguous and array.ctypes.data % _ALIGNMENT == 0:
+        return array
+    copy = _aligned_zeros(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

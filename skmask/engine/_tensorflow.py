@@ -80,6 +80,7 @@ else:
         import tensorflow as tf
 
 # The private names of TensorFlow that the engine uses, once it is there quietly.
+from tensorflow.core.protobuf.config_pb2 import CallableOptions  # noqa: E402
 from tensorflow.python.framework import func_graph  # noqa: E402
 from tensorflow.python.framework.ops import gradient_registry  # noqa: E402
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable  # noqa: E402
@@ -151,6 +152,7 @@ def failures_named() -> Iterator[None]:
 
 __all__ = [
     "BaseResourceVariable",
+    "CallableOptions",
     "failures_named",
     "func_graph",
     "gradient_registry",

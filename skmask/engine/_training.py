@@ -16,7 +16,8 @@ from skmask.engine._program import Loss, Program, Recipe
 from skmask.engine._table import Column, Feed, Table, layout_of
 from skmask.engine._tensorflow import keras, note_use
 
-_programs = Pool(capacity=32)
+# Each holds some megabytes, and with XLA ten idle threads.
+_programs = Pool(capacity=16)
 
 History = dict[str, list[float]]
 
@@ -73,6 +74,7 @@ class Task:
 
 
 ReadState = Callable[[], State]
+Checkpoint = Callable[[State, History], None]
 
 
 class Watcher(Protocol):
@@ -96,7 +98,8 @@ def train(
     patience: int | None = None,
     callbacks: Sequence[Any] = (),
     watchers: Sequence[Watcher] = (),
-    checkpoint: Callable[[State, History], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    verbose: int = 0,
 ) -> tuple[State, History]:
     """Train for up to `epochs` epochs from a state; return the new state and a history.
 
@@ -115,6 +118,8 @@ def train(
         Called after them.
     checkpoint : callable `(state, history)`, default=None
         Called now and then between two epochs with what would be returned then.
+    verbose : int, default=0
+        What the callbacks are told.
 
     Raises
     ------
@@ -125,7 +130,7 @@ def train(
     task.loss.check_consumes({*task.columns, *task.constants} - {"X", "y", "weight"})
     feed = Feed(Table(task.columns, task.batch_size), task.constants)
     if isinstance(task.optimizer, Lbfgs):
-        return _minimize(task, task.optimizer, feed, state, epochs, watchers)
+        return _minimize(task, task.optimizer, feed, state, epochs, watchers, checkpoint)
     recipe = Recipe(
         network=task.network,
         loss=task.loss,
@@ -140,8 +145,8 @@ def train(
         watching: list[Watcher] = list(watchers)
         if callbacks:
             n_steps = -(-feed.table.n_rows // feed.table.batch_size)
-            driver = _KerasCallbacks(program, callbacks, epochs, n_steps)
-            at_end.callback(driver.detach)
+            at_end.callback(_take_models_from, callbacks)
+            driver = _KerasCallbacks(program, callbacks, epochs, n_steps, verbose)
             watching.insert(0, driver)
         if task.validation is not None:
             held_out = Feed(Table(task.validation, task.batch_size), task.constants)
@@ -149,8 +154,7 @@ def train(
         history: History = {"loss": []}
         for _ in _run(program, feed, _order_of(task, feed), state, epochs, watching, history):
             if checkpoint:
-                reached = {name: list(values) for name, values in history.items()}
-                checkpoint(_state_now(program, state, history), reached)
+                checkpoint(_state_now(program, state, history), _copied(history))
         program.finish()
         for watcher in watching:
             watcher.end()
@@ -171,6 +175,7 @@ def _minimize(
     state: State,
     epochs: int,
     watchers: Sequence[Watcher],
+    checkpoint: Checkpoint | None,
 ) -> tuple[State, History]:
     """Take `epochs` iterations of L-BFGS at most; watchers see each as an epoch."""
     history: History = {"loss": [], "gradient_norm": []}
@@ -182,6 +187,8 @@ def _minimize(
         number = len(history["loss"]) - 1
         now = State(weights, None, state.seed, state.epoch + number + 1)
         stop = [watcher.end_epoch(number, logs, lambda: now) for watcher in watchers]
+        if checkpoint:
+            checkpoint(now, _copied(history))
         for watcher in watchers:
             if number + 1 < epochs and not any(stop):
                 watcher.begin_epoch(number + 1)
@@ -201,6 +208,10 @@ def _state_now(program: Program, start: State, history: History) -> State:
     epoch = start.epoch + len(history["loss"])
     slots_of = program.recipe.optimizer.name
     return State(program.read_weights(), program.read_slots(), start.seed, epoch, slots_of)
+
+
+def _copied(history: History) -> History:
+    return {name: list(values) for name, values in history.items()}
 
 
 def _run(
@@ -308,15 +319,27 @@ class _Validation:
             self._program.load(self._weights, self._program.read_slots())
 
 
+def _take_models_from(callbacks: Sequence[Any]) -> None:
+    """Take the model from callbacks, which can be copied and stored without it."""
+    for callback in callbacks:
+        callback._model = None
+
+
 class _KerasCallbacks:
     """Keras callbacks, driven once an epoch, with a model and an optimizer of their own.
 
     What they set on these, weights and learning rate above all, is carried into the program.
     """
 
-    def __init__(self, program: Program, callbacks: Sequence[Any], epochs: int, n_steps: int):
+    def __init__(
+        self,
+        program: Program,
+        callbacks: Sequence[Any],
+        epochs: int,
+        n_steps: int,
+        verbose: int,
+    ):
         self._program = program
-        self._callbacks = list(callbacks)
         self._model = program.recipe.network.build()
         with program.recipe.network.settings():
             self._optimizer = program.recipe.optimizer.build()
@@ -324,7 +347,7 @@ class _KerasCallbacks:
             self._model.compile(optimizer=self._optimizer)
         self._model.stop_training = False
         self._list = keras.callbacks.CallbackList(
-            self._callbacks, model=self._model, epochs=epochs, steps=n_steps, verbose=0
+            list(callbacks), model=self._model, epochs=epochs, steps=n_steps, verbose=verbose
         )
         self._logs: dict[str, float] = {}
         self._call("on_train_begin")
@@ -339,11 +362,6 @@ class _KerasCallbacks:
 
     def end(self) -> None:
         self._call("on_train_end")
-
-    def detach(self) -> None:
-        """Take the model from the callbacks, which can be copied and stored without it."""
-        for callback in self._callbacks:
-            callback._model = None
 
     def _call(self, event: str, *epoch: int) -> None:
         variables = [*self._model.variables, *self._optimizer.variables]
