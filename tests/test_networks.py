@@ -71,13 +71,18 @@ def networks_with_constants(X):
     def unknown_variable(inputs, n_outputs):
         return keras.layers.Dense(n_outputs)(UsesVariable()(inputs))
 
+    def looked_up(inputs, n_outputs):
+        names = list(range(-20, 20, 2))
+        numbers = keras.layers.IntegerLookup(vocabulary=names)(keras.ops.cast(inputs, "int64"))
+        return keras.layers.Dense(n_outputs)(keras.ops.cast(numbers, "float32") + inputs)
+
     return [
         normalised_outside, normalised_inside, plain_constant, in_a_lambda, in_a_layer,
-        unknown_variable,
+        unknown_variable, looked_up,
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 def test_network_that_holds_constants_predicts_as_keras_does(rng, number):
     X = rng.normal(1, 3, size=(300, 200)).astype("float32")
     y = (X[:, 0] > 1).astype(int)
