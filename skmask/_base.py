@@ -36,9 +36,11 @@ from skmask.engine import (
     State,
     Task,
     Watcher,
+    as_function,
     custom_network,
     damaged,
     described_network,
+    frozen_template,
     is_keras_callback,
     note_use,
     optimizer_recipe,
@@ -530,7 +532,7 @@ class BaseKerasClassifier(
     def _settings(self, rows: Rows) -> Any:
         """Return the parameters that decide the network, checked: what `_make_network` takes."""
         return {
-            "network": self.network,
+            "network": frozen_template(self.network),
             "hidden_layer_sizes": layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
             "activation": self.activation,
         }
@@ -694,8 +696,8 @@ def checked_network(
     policy: str,
     output_shape: tuple[int | None, ...],
 ) -> Network:
-    """Return the network that a user's callable makes, if its outputs have the right shape."""
-    made = custom_network(network, input_shape, n_outputs, policy)
+    """Return the network that a user's function or model makes, if its outputs fit."""
+    made = custom_network(as_function(network), input_shape, n_outputs, policy)
     if made.output_shape != output_shape:
         raise ValueError(
             f"network must return logits of shape {output_shape}; got "

@@ -118,10 +118,11 @@ activation : str, default="relu"
     Keras activation of the hidden layers.
 """
 _NETWORK = """\
-network : callable `(inputs, n_outputs) -> logits`, default=None
+network : callable `(inputs, n_outputs) -> logits` or `keras.Model`, default=None
     Makes a network of one's own from Keras tensors: `inputs` of shape
-    (None, n_features), logits of shape (None, n_outputs), without softmax. None: the
-    built-in network.
+    (None, n_features), logits of shape (None, n_outputs), without softmax. A model is a
+    template: it is copied, its weights are the starting weights, and it is never
+    changed. None: the built-in network.
 """
 _CLASS_WEIGHT = """\
 class_weight : dict, "balanced" or None, default=None

@@ -377,7 +377,7 @@ class PrototypeClassifier(SoftmaxClassifier):
                 )
             with np.errstate(over="ignore", invalid="ignore"):
                 values = trained["a"] * np.asarray(values)
-            check_finite_outputs(values, X, start)
+            check_finite_outputs(values, X[rows], start)
             terms[rows] = values
         return terms
 

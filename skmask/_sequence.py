@@ -51,7 +51,7 @@ from skmask._validation import (
     check_labels_allowed,
     is_of_labels,
 )
-from skmask.engine import Loss, Network, described_network
+from skmask.engine import Loss, Network, as_function, described_network, frozen_template
 from skmask.nn.losses import restricted_crossentropy
 from skmask.nn.metrics import masked_accuracy
 from skmask.nn.networks import CELLS, encoder_decoder, masked, tagger
@@ -122,12 +122,14 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     group_by_length : bool, default=True
         Put sequences of similar length into a batch, in each epoch anew and batches at random,
         so that short ones do not cost what long ones do. False: plain shuffling.
-    network : callable `(inputs, n_outputs, mask) -> logits`, default=None
+    network : callable `(inputs, n_outputs, mask) -> logits` or `keras.Model`, default=None
         Makes a network of one's own from Keras tensors: `inputs` of shape
         (None, None, n_features), 0 at padding; `mask` of shape (None, None), True at real
         steps, which come first. Layers that take a mask find it on `inputs` by themselves. The
         logits have shape (None, None, n_outputs), (None, n_outputs) for one label per sequence,
-        or (None, n_steps, n_outputs) with "encoder_decoder". None: the built-in network.
+        or (None, n_steps, n_outputs) with "encoder_decoder". A model is a template: it is copied,
+        its weights are the starting weights, and it is called on `inputs`. None: the built-in
+        network.
     classes : array-like of shape (n_classes,), default=None
         All labels, without `padding_label`, in the order of the last axis of `allowed`. For data
         whose training part may lack a class. None: the labels of `y` at real steps, sorted.
@@ -610,7 +612,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
                 "units must name at least one layer; got none. Give the units of each layer."
             )
         return {
-            "network": self.network,
+            "network": frozen_template(self.network),
             "units": units,
             "cell": self.cell,
             "bidirectional": bool(self.bidirectional),
@@ -626,7 +628,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         if network is not None:
             steps = (outputs.n_steps,) if outputs.by_step else ()
             shape = (None, *steps, n_outputs)
-            made = partial(masked, network=network)
+            made = partial(masked, network=as_function(network))
             return checked_network(made, input_shape, n_outputs, dtype, shape)
         if outputs.n_steps is None:
             made, of_output = tagger, {"return_sequences": outputs.by_step}

@@ -1,5 +1,6 @@
 """Networks of one's own: constants in them, their keys, what is refused."""
 
+import functools
 import inspect
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skmask import RestrictedClassClassifier
+from skmask import MaskedSequenceClassifier, RestrictedClassClassifier
 from skmask.engine import Predictor, count_traces, custom_network
 
 # Constants.
@@ -70,13 +71,18 @@ def networks_with_constants(X):
     def unknown_variable(inputs, n_outputs):
         return keras.layers.Dense(n_outputs)(UsesVariable()(inputs))
 
+    def looked_up(inputs, n_outputs):
+        names = list(range(-20, 20, 2))
+        numbers = keras.layers.IntegerLookup(vocabulary=names)(keras.ops.cast(inputs, "int64"))
+        return keras.layers.Dense(n_outputs)(keras.ops.cast(numbers, "float32") + inputs)
+
     return [
         normalised_outside, normalised_inside, plain_constant, in_a_lambda, in_a_layer,
-        unknown_variable,
+        unknown_variable, looked_up,
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 def test_network_that_holds_constants_predicts_as_keras_does(rng, number):
     X = rng.normal(1, 3, size=(300, 200)).astype("float32")
     y = (X[:, 0] > 1).astype(int)
@@ -253,3 +259,273 @@ def test_convolutional_network_is_traced_once(rng):
     n_traces = count_traces()
     clf.fit(X, y).predict(X)
     assert count_traces() == n_traces
+
+
+# What is refused.
+
+
+def softmax_layer(inputs, n_outputs):
+    return keras.layers.Softmax()(keras.layers.Dense(n_outputs)(inputs))
+
+
+def nested_sigmoid(inputs, n_outputs):
+    head = keras.Sequential([keras.layers.Dense(n_outputs, activation="sigmoid")])
+    return keras.Sequential([keras.layers.Dense(3), head])(inputs)
+
+
+REFUSED = {
+    "no tensor": (lambda inputs, n: 3, TypeError, "a Keras tensor; got 3"),
+    "several": (lambda inputs, n: [inputs, inputs], TypeError, "one Keras tensor; got 2 outputs"),
+    "by name": (lambda inputs, n: {"a": inputs}, TypeError, "one Keras tensor; got 1 outputs"),
+    "integers": (
+        lambda inputs, n: keras.ops.cast(keras.layers.Dense(n)(inputs), "int32"),
+        TypeError,
+        "floating-point type; got int32",
+    ),
+    "not connected": (
+        lambda inputs, n: keras.layers.Dense(n)(keras.Input((4,))),
+        ValueError,
+        "compute its logits from `inputs`; got logits that are not connected",
+    ),
+    "wrong shape": (lambda inputs, n: keras.layers.Dense(n + 1)(inputs), ValueError, "of shape"),
+    "softmax": (
+        lambda inputs, n: keras.layers.Dense(n, activation="softmax")(inputs),
+        ValueError,
+        "return logits; got the probabilities that a last softmax makes",
+    ),
+    "layer of softmax": (softmax_layer, ValueError, "a last softmax makes"),
+    "function softmax": (
+        lambda inputs, n: keras.ops.softmax(keras.layers.Dense(n)(inputs)),
+        ValueError,
+        "a last softmax makes",
+    ),
+    "activation": (
+        lambda inputs, n: keras.layers.Activation("sigmoid")(keras.layers.Dense(n)(inputs)),
+        ValueError,
+        "a last sigmoid makes",
+    ),
+    "nested": (nested_sigmoid, ValueError, "a last sigmoid makes"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_network_that_returns_no_logits_is_refused(data, name):
+    X, y, _ = data
+    network, kind, message = REFUSED[name]
+    clf = RestrictedClassClassifier(network=network, epochs=1)
+    with pytest.raises(kind, match=f"^network must .*{message}"):
+        clf.fit(X, y)
+    assert set(vars(clf)) == set(clf.get_params(deep=False))
+
+
+def test_error_of_the_function_itself_passes_unchanged(data):
+    X, y, _ = data
+    mine = KeyError("mine")
+
+    def network(inputs, n_outputs):
+        raise mine
+
+    with pytest.raises(KeyError, match="mine") as caught:
+        RestrictedClassClassifier(network=network).fit(X, y)
+    assert caught.value is mine
+
+
+# Templates.
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Subclassed(keras.Model):
+    """A model that its config can make anew."""
+
+    def __init__(self, units=4, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.head = keras.layers.Dense(units)
+
+    def call(self, inputs):
+        return self.head(inputs)
+
+    def get_config(self):
+        return {"units": self.units}
+
+
+class NoConfig(keras.Model):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def call(self, inputs):
+        return self.layer(inputs)
+
+
+class Twice(keras.layers.Layer):  # not registered, so Keras cannot store it
+    def call(self, inputs):
+        return 2 * inputs
+
+
+Registered = keras.saving.register_keras_serializable("tests", "R")(
+    type("Registered", (Twice,), {"__module__": __name__})
+)
+
+
+def functional(double=Twice):
+    inputs = keras.Input((5,))
+    hidden = keras.layers.Dense(6, activation="relu")(double()(inputs))
+    nested = keras.Sequential([keras.layers.Dense(6), double(), keras.layers.BatchNormalization()])
+    return keras.Model(inputs, keras.layers.Dense(4)(keras.layers.Dropout(0.1)(nested(hidden))))
+
+
+def compiled_one():
+    model = functional()
+    model.compile("adam", lambda y_true, y_pred: keras.ops.mean(y_pred, axis=-1))
+    return model
+
+
+def normalised():
+    layer = keras.layers.Normalization()
+    layer.adapt(np.random.default_rng(0).normal(3, 2, size=(50, 5)))
+    return keras.Sequential([keras.Input((5,)), layer, keras.layers.Dense(4)])
+
+
+def called():
+    model = Subclassed()
+    model(np.zeros((1, 5), "float32"))
+    return model
+
+
+TEMPLATES = {
+    "sequential": lambda: keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)]),
+    "functional": functional,
+    "compiled": compiled_one,
+    "normalised": normalised,
+    "subclassed": called,
+}
+
+
+def content(model):
+    return [np.array(weight) for weight in model.variables], model.compiled, model.built
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_template_gives_its_weights_and_is_not_changed(data, name):
+    X, y, _ = data
+    template = TEMPLATES[name]()
+    before = content(template)
+    frozen = {"epochs": 1, "optimizer": "sgd", "learning_rate": 1e-30, "random_state": 0}
+    clf = RestrictedClassClassifier(network=template, batch_size=100, dtype="float32", **frozen)
+    clf.fit(X, y)
+    if name not in ("functional", "compiled"):  # batch statistics move
+        expected = keras.ops.softmax(template(X.astype("float32")))
+        np.testing.assert_allclose(clf.predict_proba(X), expected, atol=1e-5)
+    clf.set_params(epochs=20, learning_rate=0.1, warm_start=False).fit(X, y)
+    assert clf.history_["loss"][-1] < clf.history_["loss"][0]
+    after = content(template)
+    assert before[1:] == after[1:]
+    for one, two in zip(before[0], after[0], strict=True):
+        np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(
+        keras.ops.softmax(clf.model_(X.astype("float32"))), clf.predict_proba(X), atol=1e-5
+    )
+    assert clf.model_ is not template
+
+
+STORABLE = [functools.partial(functional, Registered), normalised, called]
+
+
+@pytest.mark.parametrize("make", STORABLE, ids=["functional", "normalised", "subclassed"])
+def test_model_from_a_template_is_stored(data, make):
+    import pickle
+
+    X, y, _ = data
+    clf = RestrictedClassClassifier(network=make(), epochs=1, random_state=0).fit(X, y)
+    again = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+
+
+def test_template_without_inputs_of_its_own_starts_from_random_state(data):
+    X, y, _ = data
+    for template in (keras.Sequential([keras.layers.Dense(4)]), Subclassed()):
+        clf = RestrictedClassClassifier(network=template, epochs=1, random_state=0)
+        one, two = (clf.fit(X, y).predict_proba(X) for _ in range(2))
+        np.testing.assert_array_equal(one, two)
+        assert not template.built
+
+
+def test_what_becomes_of_a_template_after_the_fit_changes_no_prediction(data):
+    import pickle
+
+    X, y, _ = data
+    template = normalised()
+    clf = RestrictedClassClassifier(network=template, epochs=1, random_state=0).fit(X, y)
+    stored = pickle.dumps(clf)
+    template.layers[0].adapt(100 * X)
+    template.set_weights([np.zeros_like(weight) for weight in template.get_weights()])
+    expected = pickle.loads(stored).predict_proba(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), expected)
+
+
+def test_template_is_cloned_with_the_estimator(data):
+    from sklearn.model_selection import cross_val_score
+
+    X, y, _ = data
+    network = functional(Registered)
+    clf = RestrictedClassClassifier(network=network, epochs=1, random_state=0)
+    assert np.isfinite(cross_val_score(clf, X, y, cv=2, error_score="raise")).all()
+
+
+REFUSED_TEMPLATES = {
+    "width": (
+        lambda: keras.Sequential([keras.Input((7,)), keras.layers.Dense(4)]),
+        ValueError,
+        r"take inputs of shape \(None, 5\); got a model of inputs of shape \(None, 7\)",
+    ),
+    "two inputs": (
+        lambda: keras.Model([a := keras.Input((5,)), b := keras.Input((5,))], a + b),
+        ValueError,
+        r"take inputs of shape \(None, 5\); got a model of inputs of shape .*, \(None, 5\)",
+    ),
+    "built for others": (
+        lambda: (model := keras.Sequential([Subclassed()])).build((None, 7)) or model,
+        ValueError,
+        r"take inputs of shape \(None, 5\)",
+    ),
+    "outputs": (
+        lambda: keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]),
+        ValueError,
+        "return logits of shape",
+    ),
+    "softmax": (
+        lambda: keras.Sequential([keras.Input((5,)), keras.layers.Dense(4, "softmax")]),
+        ValueError,
+        "a last softmax makes",
+    ),
+    "no config": (
+        lambda: NoConfig(keras.layers.Dense(4)),
+        TypeError,
+        "be a Keras model that its config can make anew; got a NoConfig",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_TEMPLATES)
+def test_template_that_does_not_fit_is_refused(data, name):
+    X, y, _ = data
+    make, kind, message = REFUSED_TEMPLATES[name]
+    clf = RestrictedClassClassifier(network=make(), epochs=1)
+    with pytest.raises(kind, match=f"^network must {message}|^network must .*{message}"):
+        clf.fit(X, y)
+
+
+def test_template_of_a_sequence_classifier_gets_masked_inputs(rng):
+    X, y = rng.normal(size=(12, 6, 2)), rng.integers(3, size=(12, 6))
+    X[2, 3:] = np.nan
+    lstm = keras.layers.LSTM(4, return_sequences=True)
+    layers = [keras.Input((None, 2)), keras.layers.Bidirectional(lstm), keras.layers.Dense(3)]
+    template = keras.Sequential(layers)
+    frozen = {"epochs": 1, "optimizer": "sgd", "learning_rate": 1e-30, "random_state": 0}
+    clf = MaskedSequenceClassifier(network=template, dtype="float32", **frozen).fit(X, y)
+    real = ~np.isnan(X[..., 0])
+    both_ways, head = template.layers
+    states = both_ways(np.nan_to_num(X).astype("float32"), mask=keras.ops.convert_to_tensor(real))
+    expected = keras.ops.softmax(head(states))
+    np.testing.assert_allclose(clf.predict_proba(X)[real], np.asarray(expected)[real], atol=1e-5)

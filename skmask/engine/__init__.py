@@ -11,6 +11,7 @@ from skmask.engine._network import (
 )
 from skmask.engine._optimizer import OPTIMIZERS, Lbfgs, OptimizerRecipe, optimizer_recipe
 from skmask.engine._program import Loss
+from skmask.engine._template import as_function, frozen_template
 from skmask.engine._tensorflow import note_use
 from skmask.engine._training import DivergenceError, State, Task, Watcher, is_keras_callback, train
 
@@ -25,11 +26,13 @@ __all__ = [
     "State",
     "Task",
     "Watcher",
+    "as_function",
     "check_finite_outputs",
     "count_traces",
     "custom_network",
     "damaged",
     "described_network",
+    "frozen_template",
     "is_keras_callback",
     "log_softmax",
     "note_use",

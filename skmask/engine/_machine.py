@@ -99,6 +99,7 @@ class Machine:
 
     def __init__(self, variables: Sequence[Any]):
         self._variables = list(variables)
+        self._n_held = 0
         self._graph = _v1.Graph()
         with self._graph.as_default():
             handles = [_handle(variable, k) for k, variable in enumerate(variables)]
@@ -175,22 +176,72 @@ class Machine:
 
     def _moved_in(self, graph: Any, n_inputs: int) -> Compiled:
         """Return a function of the first inputs of a graph, with a copy of it in the session."""
+        definition = graph.as_graph_def()
+        held = [(inside, _content(outside, definition)) for outside, inside in graph.captures]
         with self._graph.as_default():
             given = [_v1.placeholder(t.dtype, t.shape) for t in graph.inputs[:n_inputs]]
             known = {t.name: new for t, new in zip(graph.inputs, given, strict=False)}
-            for outside, inside in graph.captures:  # constants that a network holds
-                known[inside.name] = tf.constant(outside.numpy())
+            for inside, content in held:
+                known[inside.name] = self._held(*content)
             outputs = tf.graph_util.import_graph_def(
-                graph.as_graph_def(),
+                definition,
                 input_map=known,
                 return_elements=[tensor.name for tensor in graph.outputs],
                 name="",
             )
         return self._callable(given, outputs, [])
 
+    def _held(self, kind: str, *content: Any) -> Any:
+        """Return a node for what a network holds, in the graph that is being built."""
+        if kind == "constant":
+            return tf.constant(*content)
+        self._n_held += 1
+        name = f"held{self._n_held}"
+        if kind == "variable":
+            (value,) = content
+            held = tf.raw_ops.VarHandleOp(dtype=value.dtype, shape=value.shape, shared_name=name)
+            filled = tf.raw_ops.AssignVariableOp(resource=held, value=value)
+        else:
+            keys, values = map(tf.constant, content)
+            held = tf.raw_ops.HashTableV2(
+                key_dtype=keys.dtype, value_dtype=values.dtype, shared_name=name
+            )
+            filled = tf.raw_ops.LookupTableImportV2(table_handle=held, keys=keys, values=values)
+        self._callable([], [], [filled])()
+        return held
+
     def close(self) -> None:
         """Free the variables and all that was compiled."""
         self._session.close()
+
+
+def _content(outside: Any, definition: Any) -> tuple[Any, ...]:
+    """Return the kind and the content of what a network holds: "constant", "variable", "table".
+
+    Parameters
+    ----------
+    outside : eager tensor
+        A handle where it is a variable that Keras does not know, or a table.
+    definition : definition of the graph that takes it
+    """
+    if outside.dtype != tf.resource:
+        return "constant", outside.numpy()
+    if outside._handle_data is not None:
+        (of_variable,) = outside._handle_data.shape_and_type
+        read = tf.raw_ops.ReadVariableOp(resource=outside, dtype=of_variable.dtype)
+        return "variable", read.numpy()
+    bodies = [definition.node, *(function.node_def for function in definition.library.function)]
+    finds = [node.attr for body in bodies for node in body if node.op == "LookupTableFindV2"]
+    for types in sorted({(find["Tin"].type, find["Tout"].type) for find in finds}):
+        with suppress(tf.errors.InvalidArgumentError):  # those of another table
+            content = tf.raw_ops.LookupTableExportV2(
+                table_handle=outside, Tkeys=types[0], Tvalues=types[1]
+            )
+            return "table", *(part.numpy() for part in content)
+    raise TypeError(
+        "network must hold nothing but tensors, variables and lookup tables of TensorFlow; got "
+        "another resource. Use a layer of Keras."
+    )
 
 
 def _release(graphs: Sequence[Any]) -> None:

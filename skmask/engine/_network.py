@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skmask.engine._description import describe
+from skmask.engine._description import describe, is_of_keras
 from skmask.engine._machine import without_values
 from skmask.engine._settings import keras_settings
 from skmask.engine._tensorflow import keras, note_use
@@ -191,9 +191,52 @@ def _model(
 ) -> Any:
     inputs = keras.Input(input_shape, dtype=keras.dtype_policies.get(policy).variable_dtype)
     logits = network(inputs, n_outputs)
+    _check_logits(logits)
+    try:
+        return keras.Model(inputs, logits)
+    except ValueError as error:
+        raise ValueError(
+            "network must compute its logits from `inputs`; got logits that are not connected to "
+            "them. Pass `inputs` through all layers, and make no other keras.Input."
+        ) from error
+
+
+def _check_logits(logits: Any) -> None:
+    """Raise where a network returns something else than one Keras tensor of logits."""
+    if isinstance(logits, dict | list | tuple):
+        raise TypeError(
+            f"network must return one Keras tensor; got {len(logits)} outputs in a "
+            f"{type(logits).__name__}. Return the logits alone."
+        )
     if not keras.backend.is_keras_tensor(logits):
         raise TypeError(
             f"network must return a Keras tensor; got {logits!r}. Return the logits, made from "
             "`inputs`."
         )
-    return keras.Model(inputs, logits)
+    if not keras.backend.is_float_dtype(logits.dtype):
+        raise TypeError(
+            f"network must return logits of a floating-point type; got {logits.dtype}. End it "
+            "with keras.layers.Dense(n_outputs)."
+        )
+    squashed = _squashed_by(logits)
+    if squashed:
+        raise ValueError(
+            f"network must return logits; got the probabilities that a last {squashed} makes of "
+            "them. Leave it out."
+        )
+
+
+def _squashed_by(logits: Any) -> str | None:
+    """Return the name of the function that turns logits into probabilities at the end, if any."""
+    history = logits._keras_history
+    last = history.operation
+    while isinstance(last, keras.Model) and getattr(last, "outputs", None):
+        history = last.outputs[history.tensor_index]._keras_history
+        last = history.operation
+    last = last.layer if isinstance(last, keras.layers.TimeDistributed) else last
+    for function in (keras.activations.softmax, keras.activations.sigmoid):
+        name = function.__name__
+        is_its_layer = is_of_keras(last) and type(last).__name__.lower() == name
+        if is_its_layer or getattr(last, "activation", None) is function:
+            return name
+    return None
