@@ -1,5 +1,6 @@
 """BaseKerasClassifier: the one path from a user's arrays to fitted weights and predictions."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,6 +59,9 @@ _LARGEST_EXPONENT = 900
 
 # Settings of a network that leave its weights their shapes.
 _NOT_IN_SHAPES = ("activation", "kernel", "product_form")
+
+# Numbers of a sparse argument that are made dense to find equal rows.
+_NUMBERS_TO_MERGE = 1 << 22
 
 # Attributes that scikit-learn sets, with its metadata requests and its callbacks.
 _NOT_SET_BY_FIT = ("_metadata_request", "_skl_", "_callback_", "_parent_callback_")
@@ -129,6 +133,24 @@ class Rows:
             )
         return self if counts.all() else self[np.flatnonzero(counts)]
 
+    def with_equal_rows_together(self) -> "Rows":
+        """Put equal rows together, their weights summed, in an order that follows from them.
+
+        Sums over one batch are then the same to the last bit for a row that is repeated and for
+        one that has a weight. Wide sparse rows are left as they are.
+        """
+        parts = [self.X, self.target, *self.columns.values()]
+        if any(
+            sparse.issparse(part) and math.prod(part.shape) > _NUMBERS_TO_MERGE for part in parts
+        ):
+            return self
+        content = np.ascontiguousarray(np.hstack([_row_bytes(part) for part in parts]))
+        keys = content.view(np.dtype((np.void, content.shape[1])))[:, 0]
+        _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+        weight = np.zeros((len(first), *self.weight.shape[1:]))
+        np.add.at(weight, group, self.weight)
+        return replace(self[first], weight=weight)
+
     def with_mean_weight_one(self) -> "Rows":
         """Scale the weights so that those of what counts have a mean of 1."""
         weight = scaled(self.weight)[0]
@@ -157,6 +179,12 @@ class Rows:
     def engine_constants(self, dtype: str) -> dict[str, np.ndarray]:
         """Return what the engine is given for all rows, real numbers in one type."""
         return {name: _in_type(values, dtype, name) for name, values in self.constants.items()}
+
+
+def _row_bytes(values: Any) -> np.ndarray:
+    """Return what stands in memory for each row, uint8 of shape (n_rows, n_bytes)."""
+    array = values.toarray() if sparse.issparse(values) else values
+    return np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
 
 
 def _in_type(values: Any, dtype: str, name: str) -> Any:
@@ -318,7 +346,7 @@ class BaseKerasClassifier(
         goes_on = self._goes_on()
         with self._nothing_half_changed():
             rows = self._read_rows(X, y, labels=None, reset=True, **metadata)
-            rows = rows.that_count().with_mean_weight_one()
+            rows = rows.that_count()
             tasks = _EpochTasks(self, context, X, y, **metadata)
             tasks.begin()
             self._train(
@@ -359,6 +387,8 @@ class BaseKerasClassifier(
         if holds_out:
             rows, held_out = self._hold_out(rows, seed)
         dtype = self._type_of_fit(rows, goes_on=goes_on, is_partial=tasks is None)
+        if tasks is not None:
+            rows = self._with_weights_for_a_fit(rows)
         architecture = self._settings(rows), tuple(rows.X.shape[1:]), rows.n_outputs, dtype
         network = self._make_network(*architecture)
         optimizer = optimizer_recipe(self.optimizer, self.learning_rate)
@@ -417,6 +447,13 @@ class BaseKerasClassifier(
                 self.__dict__.update(fitted(*latest[0]))
             raise
         self.__dict__.update(found)
+
+    def _with_weights_for_a_fit(self, rows: Rows) -> Rows:
+        """Scale the weights. One batch of a built-in network takes equal rows together."""
+        is_built_in = getattr(self, "network", None) is None
+        if is_built_in and len(rows) <= self.batch_size:
+            rows = rows.with_equal_rows_together()
+        return rows.with_mean_weight_one()
 
     def _integer_seed(self) -> int | None:
         """Return `random_state` where it is a number."""

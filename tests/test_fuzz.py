@@ -416,7 +416,7 @@ def make_subjects():
     labels[0, :K] = np.arange(K)
     step_mask = rng.random((N, T, K)) < 0.5
     np.put_along_axis(step_mask, labels[..., np.newaxis], True, axis=2)
-    common = {"epochs": 1, "random_state": 0}
+    common = {"epochs": 1, "random_state": 0, "dtype": "float32"}
     mlp = {**common, "hidden_layer_sizes": (4,)}
     return {
         "restricted": Subject(
@@ -520,6 +520,7 @@ BAD_PARAMETERS = {
     "validation_fraction": [*NO_SHARE, None],
     "learning_rate": [0, -1e-3, np.nan, "fast", True, HUGE, 1j, [], np.inf],
     "verbose": ["loud", -1, None, Odd()],
+    "dtype": ["float16", "double", np.float32, None, 32, Odd()],
     "random_state": [-1, "seed", 2.5, Odd(), HUGE, 1j],
     "allowed_columns": [
         *[[0], slice(0, 1), ["a", "b"], [0, 1, 2, 99], 7, lambda X: None, HUGE, [HUGE] * K],
