@@ -294,10 +294,10 @@ class BaseKerasClassifier(
         return encode_labels(y, np.sort(labels)), labels
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
+        dtype = self._types_to_read(reset=reset)
+        reset = reset and not self._goes_on()
         with naming("X"):
             X = check_features(X)
-            dtype = self._types_to_read(reset=reset)
-            reset = reset and not self._goes_on()
             return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=reset, order="C")
 
     def _goes_on(self) -> bool:

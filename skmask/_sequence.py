@@ -419,7 +419,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     def _read_sequences(
         self, X: Any, *, mask_value: float, reset: bool, may_be_empty: bool = False
     ) -> _Sequences:
-        check = partial(self._check_matrix, may_be_nan=np.isnan(mask_value), reset=reset)
+        dtype, may_be_nan = self._types_to_read(reset=reset), np.isnan(mask_value)
+        check = partial(self._check_matrix, dtype=dtype, may_be_nan=may_be_nan, reset=reset)
         with naming("X"):
             are_named = names_agree(X)
             values, is_given = step_matrix(X, check)
@@ -432,12 +433,12 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         return _Sequences(steps.pack(values, np.nan, n_steps), steps, is_given)
 
     def _check_matrix(
-        self, matrix: Any, is_by_step: bool, *, may_be_nan: bool, reset: bool
+        self, matrix: Any, is_by_step: bool, *, dtype: Any, may_be_nan: bool, reset: bool
     ) -> np.ndarray:
         """Return all steps, or a row of X for each sequence of single features."""
         matrix = check_features(matrix)
         settings = {
-            "dtype": self._types_to_read(reset=reset),
+            "dtype": dtype,
             "order": "C",
             "ensure_all_finite": "allow-nan" if may_be_nan else True,
         }
@@ -667,7 +668,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = bool(np.isnan(self.mask_value))
+        value = self.mask_value  # which may be anything before it is checked
+        tags.input_tags.allow_nan = isinstance(value, Real) and bool(value != value)
         return tags
 
 

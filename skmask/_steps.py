@@ -109,10 +109,20 @@ def shape_of(values: Any, argument: str) -> tuple[int, ...]:
 def joined(sequences: Sequence[np.ndarray]) -> np.ndarray:
     """Return all entries in one array; integers stay what they are among empty sequences."""
     some = [sequence for sequence in sequences if len(sequence)] or list(sequences)
+    integers = [sequence for sequence in some if sequence.dtype.kind in "iu" and sequence.size]
+    if any(each.max() > 2**53 or each.min() < -(2**53) for each in integers):
+        some = [_as_integers(sequence) for sequence in some]  # float64 would round them
     kinds = {sequence.dtype.kind for sequence in some}
-    if len({sequence.dtype for sequence in some}) > 1 and "u" in kinds and "i" in kinds:
-        some = [sequence.astype(object) for sequence in some]  # float64 would round them
+    if "u" in kinds and "i" in kinds:
+        some = [sequence.astype(object) for sequence in some]
     return np.concatenate(some)
+
+
+def _as_integers(values: np.ndarray) -> np.ndarray:
+    """Return floats as integers, where they are whole numbers that int64 can hold."""
+    if values.dtype.kind == "f" and (np.abs(values) < 2**63).all() and (values % 1 == 0).all():
+        return values.astype(np.int64)
+    return values
 
 
 def padded(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

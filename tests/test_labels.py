@@ -112,6 +112,13 @@ def test_lists_of_labels_keep_their_dtype_beside_an_empty_one():
     assert clf.classes_.tolist() == [BIG, BIG + 1]
 
 
+def test_lists_of_integers_and_floats_tell_large_labels_apart():
+    X = [np.ones((2, 1)), np.zeros((2, 1))]
+    y = [np.array([BIG, BIG + 1]), np.array([0.0, BIG])]
+    clf = MaskedSequenceClassifier(3, epochs=1, random_state=0).fit(X, y)
+    assert clf.classes_.tolist() == [0, BIG, BIG + 1]
+
+
 def test_metrics_tell_large_labels_apart():
     y = np.array(CLOSE, np.int64)
     for predicted in (np.array(CLOSE[::-1], np.uint64), np.array(CLOSE[::-1], object)):

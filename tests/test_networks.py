@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import softmax
 
 from skmask import MaskedSequenceClassifier, RestrictedClassClassifier
 from skmask.engine import Predictor, count_traces, custom_network
@@ -305,6 +306,9 @@ REFUSED = {
         "a last sigmoid makes",
     ),
     "nested": (nested_sigmoid, ValueError, "a last sigmoid makes"),
+    "layer": (keras.layers.Dense(4), TypeError, "be a function .*; got a Dense layer"),
+    "class of layers": (keras.layers.Dense, TypeError, "be a function .*; got the class Dense"),
+    "class of models": (keras.Sequential, TypeError, "be a function .*; got the class Sequential"),
 }
 
 
@@ -316,6 +320,15 @@ def test_network_that_returns_no_logits_is_refused(data, name):
     with pytest.raises(kind, match=f"^network must .*{message}"):
         clf.fit(X, y)
     assert set(vars(clf)) == set(clf.get_params(deep=False))
+
+
+def test_network_without_weights_predicts_what_it_computes(data):
+    X, y, _ = data
+    clf = RestrictedClassClassifier(network=lambda inputs, n: inputs[:, :n] * 2, epochs=1)
+    clf.fit(X, y)
+    n = len(clf.classes_)
+    expected = softmax(2 * X[:, :n].astype(np.float32), axis=1)
+    np.testing.assert_allclose(clf.predict_proba(X), expected, atol=1e-5)
 
 
 def test_error_of_the_function_itself_passes_unchanged(data):

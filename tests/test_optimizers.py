@@ -6,6 +6,7 @@ import pytest
 
 from skmask import PrototypeClassifier, RestrictedClassClassifier
 from skmask.engine import (
+    OPTIMIZERS,
     Loss,
     OptimizerRecipe,
     State,
@@ -158,6 +159,13 @@ def test_number_wins_over_any_template(name):
     recipe = OptimizerRecipe(TEMPLATES[name](), 0.25)
     optimizer = recipe.build()
     assert recipe.learning_rate == float(optimizer.learning_rate) == 0.25
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_name_stands_for_the_optimizer_of_keras(name):
+    optimizer = OptimizerRecipe(name).build()
+    assert isinstance(optimizer, keras.optimizers.Optimizer)
+    assert type(optimizer).__name__.lower() == name
 
 
 def test_learning_rate_of_a_name_is_a_thousandth():

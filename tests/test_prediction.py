@@ -193,7 +193,9 @@ def test_damaged_model_is_refused(fitted, name, damage):
     stored = pickle.loads(pickle.dumps(stored))
     n_traces = count_traces()
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"stored model must be as `fit` left it.* damaged"):
+        with pytest.raises(
+            ValueError, match=r"^The stored model must be as `fit` left it.* damaged"
+        ):
             stored.predict(X)
     with pytest.raises(ValueError, match="damaged"):
         _ = stored.model_

@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
 
 from skmask import MaskedSequenceClassifier
 from skmask.datasets import make_addition_sequences, make_padded_sequences
@@ -145,6 +146,14 @@ def test_mask_value_is_that_of_the_fit(data, fitted):
     padded = np.concatenate([X, np.zeros((N, 1, F))], axis=1)  # real steps, as in the fit
     assert (changed.predict(padded)[:, -1] != "#").all()
     np.testing.assert_array_equal(changed.predict(padded), fitted.predict(padded))
+
+
+@pytest.mark.parametrize("value", ["#", None, [0.0], 10**400])
+def test_mask_value_of_the_next_fit_does_not_stand_in_the_way(data, fitted, value):
+    X = data[0]
+    changed = pickle.loads(pickle.dumps(fitted)).set_params(mask_value=value)
+    np.testing.assert_array_equal(changed.predict(X), fitted.predict(X))
+    assert not get_tags(changed).input_tags.allow_nan
 
 
 def test_mask_value_of_a_further_fit_is_the_new_one(data, real):

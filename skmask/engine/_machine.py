@@ -127,6 +127,8 @@ class Machine:
 
         Not by `make_callable`, which takes ten times as long as a row.
         """
+        if not wanted and not done:
+            return lambda *_: []
         options = CallableOptions()
         options.feed.extend(tensor.name for tensor in given)
         options.fetch.extend(tensor.name for tensor in wanted)

@@ -39,7 +39,8 @@ class Lbfgs:
 
 @cache
 def _class_named(name: str) -> Any:
-    return type(keras.optimizers.get(name))
+    classes = {known.lower(): each for known, each in vars(keras.optimizers).items()}
+    return classes[name]  # `keras.optimizers.get` does not know all of them
 
 
 class OptimizerRecipe:

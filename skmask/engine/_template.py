@@ -22,7 +22,16 @@ def frozen_template(network: Any) -> Any:
 
 def as_function(network: Any) -> Callable[..., Any]:
     """Return a function `(inputs, n_outputs, ...) -> logits` for a function or a Keras model."""
-    return partial(_outputs, network) if isinstance(network, keras.Model) else network
+    if isinstance(network, keras.Model):
+        return partial(_outputs, network)
+    is_class = isinstance(network, type)
+    if isinstance(network, keras.Layer) or (is_class and issubclass(network, keras.Layer)):
+        name = f"the class {network.__name__}" if is_class else f"a {type(network).__name__} layer"
+        raise TypeError(
+            f"network must be a function `(inputs, n_outputs) -> logits` or a keras.Model; got "
+            f"{name}. Call it in such a function, or put it into a model."
+        )
+    return network
 
 
 def _outputs(template: Any, inputs: Any, n_outputs: int, mask: Any = None) -> Any:
