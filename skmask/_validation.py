@@ -97,9 +97,9 @@ def check_features(X: Any) -> Any:
             return X  # ragged: scikit-learn says so
     kind = getattr(getattr(X, "dtype", None), "kind", None)
     kinds = {type(value) for value in X.ravel().tolist()} if _has_objects(X) else set()
-    if kind in tuple("MmSTU") or any(issubclass(each, _NO_NUMBERS) for each in kinds):
+    if kind in tuple("MmSTUV") or any(issubclass(each, _NO_NUMBERS) for each in kinds):
         raise TypeError(
-            "X must hold numbers; got text, dates or durations. Convert them, if they stand for "
+            "X must hold numbers; got text, dates, durations or records. Convert them, if they stand for "
             "numbers."
         )
     return X

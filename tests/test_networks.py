@@ -542,3 +542,18 @@ def test_template_of_a_sequence_classifier_gets_masked_inputs(rng):
     states = both_ways(np.nan_to_num(X).astype("float32"), mask=keras.ops.convert_to_tensor(real))
     expected = keras.ops.softmax(head(states))
     np.testing.assert_allclose(clf.predict_proba(X)[real], np.asarray(expected)[real], atol=1e-5)
+
+
+@pytest.mark.parametrize("n_rows", [40, 600])  # few and many steps in an epoch
+def test_index_out_of_range_in_training_is_an_error_of_ours(n_rows):
+    def network(inputs, n_outputs):
+        hidden = keras.layers.Flatten()(keras.layers.Embedding(10, 3)(inputs))
+        return keras.layers.Dense(n_outputs)(hidden)
+
+    X = np.arange(3 * n_rows).reshape(n_rows, 3) % 11
+    clf = RestrictedClassClassifier(network=network, epochs=1, random_state=0)
+    with pytest.raises(ValueError, match="X must hold what network can compute with"):
+        clf.fit(X, np.arange(n_rows) % 2)
+    clf.fit(X % 10, np.arange(n_rows) % 2)
+    with pytest.raises(ValueError, match="X must hold what network can compute with"):
+        clf.predict(X)
