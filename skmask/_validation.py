@@ -99,8 +99,8 @@ def check_features(X: Any) -> Any:
     kinds = {type(value) for value in X.ravel().tolist()} if _has_objects(X) else set()
     if kind in tuple("MmSTUV") or any(issubclass(each, _NO_NUMBERS) for each in kinds):
         raise TypeError(
-            "X must hold numbers; got text, dates, durations or records. Convert them, if they stand for "
-            "numbers."
+            "X must hold numbers; got text, dates, durations or records. Convert them, if they "
+            "stand for numbers."
         )
     return X
 

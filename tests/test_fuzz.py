@@ -128,6 +128,7 @@ NO_TABLES = {
 BAD_X = {
     **{name: maker for name, maker in NO_NUMBERS.items() if name != "generator"},
     **NO_TABLES,
+    "records": lambda X, rng: np.array(X, float).view([("value", float)]),
     "beyond float32": lambda X, rng: spoilt(X, rng, 1e300),
     "one row": lambda X, rng: X[rng.integers(len(X))],
     "none": lambda X, rng: None,
