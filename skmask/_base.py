@@ -182,8 +182,10 @@ class Rows:
 
 
 def _row_bytes(values: Any) -> np.ndarray:
-    """Return what stands in memory for each row, uint8 of shape (n_rows, n_bytes)."""
+    """Return what tells rows apart, whatever their type of float: uint8 of shape (n_rows, n)."""
     array = values.toarray() if sparse.issparse(values) else values
+    if array.dtype.kind == "f":
+        array = array.astype(np.float64)
     return np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
 
 
