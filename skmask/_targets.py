@@ -48,23 +48,28 @@ def label_array(labels: Iterable[Any]) -> np.ndarray:
     that float64 does not tell apart: these are kept.
     """
     labels = list(labels)
-    dtypes = [object]
-    if labels and all(isinstance(label, Integral) for label in labels):
-        dtypes = [np.int64, np.uint64, object]
     try:
         array = np.asarray(labels)
         if array.ndim == 1 and array.tolist() == labels:
             return array
     except (ValueError, OverflowError):
         pass  # no array of one axis
-    for dtype in dtypes:
-        try:
-            array = np.empty(len(labels), dtype)
-            array[:] = labels
-            return array
-        except (OverflowError, ValueError):
-            continue
-    raise ValueError(f"labels must be single values; got {quote(labels)}.")
+    try:
+        array = np.empty(len(labels), _type_that_holds(labels))
+        array[:] = labels
+    except ValueError as error:
+        raise ValueError(f"labels must be single values; got {quote(labels)}.") from error
+    return array
+
+
+def _type_that_holds(labels: list[Any]) -> type:
+    """Return a type of NumPy that keeps labels apart."""
+    if labels and all(isinstance(label, Integral) for label in labels):
+        lowest, highest = int(min(labels)), int(max(labels))
+        for dtype in (np.int64, np.uint64):
+            if np.iinfo(dtype).min <= lowest and highest <= np.iinfo(dtype).max:
+                return dtype
+    return object
 
 
 def label_table(y: Any, argument: str) -> np.ndarray:

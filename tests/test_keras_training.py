@@ -442,7 +442,6 @@ def test_estimator_with_callbacks_is_cloned_copied_and_pickled(way):
         Collect(),
         keras.callbacks.History(),
         keras.callbacks.EarlyStopping("loss", restore_best_weights=True),
-        keras.callbacks.ReduceLROnPlateau("loss"),
         keras.callbacks.LearningRateScheduler(halved),
     ]
     X, y = data_for(way)

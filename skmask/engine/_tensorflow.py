@@ -114,6 +114,13 @@ with without_chatter():  # TensorFlow looks for devices on the way
 _used_in: int | None = None
 
 
+def _run_a_session() -> None:
+    with tf.Graph().as_default() as graph:
+        nothing = tf.constant(0)
+    with tf.compat.v1.Session(graph=graph) as session:
+        session.run(nothing)
+
+
 def note_use() -> None:
     """Call before TensorFlow computes: raise where it would hang.
 
@@ -123,8 +130,9 @@ def note_use() -> None:
     global _used_in
     if _used_in is None:
         _used_in = os.getpid()
-        with without_chatter():  # about the devices that are not there
+        with without_chatter():  # about the devices that are not there, and of the first session
             tf.constant(0)
+            _run_a_session()
     elif _used_in != os.getpid():
         raise RuntimeError(
             "skmask must not be used in a process forked after TensorFlow was at work; got a "
