@@ -45,7 +45,6 @@ class Network:
         self.weight_names = [variable.name for variable in model.variables]
         self.weight_dtypes = [str(variable.dtype) for variable in model.variables]
         self.weight_shapes = [tuple(variable.shape) for variable in model.variables]
-        self._weight_types = [str(variable.dtype) for variable in model.variables]
         self.output_shape = model.output_shape
         self.input_dtype = str(model.inputs[0].dtype)
         # What losses and predictions are computed in.
@@ -92,8 +91,8 @@ class Network:
         if shapes != self.weight_shapes:
             raise damaged(f"weights of shapes {shapes} for a network of {self.weight_shapes}")
         types = [str(np.asarray(weight).dtype) for weight in weights]
-        if types != self._weight_types:
-            raise damaged(f"weights of types {types} for a network of {self._weight_types}")
+        if types != self.weight_dtypes:
+            raise damaged(f"weights of types {types} for a network of {self.weight_dtypes}")
         bad = [
             name
             for name, weight in zip(self.weight_names, weights, strict=True)
