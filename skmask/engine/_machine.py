@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,7 @@ class Machine:
         with without_chatter():
             self._session = _v1.Session(graph=self._graph, config=settings)
         self._types = [np.dtype(variable.dtype) for variable in variables]
+        self._kept: dict[tuple[Any, ...], Compiled] = {}
         self._set: Any = self._callable(given, [], assigned) if variables else None
 
     def _callable(self, given: Sequence[Any], wanted: Sequence[Any], done: Sequence[Any]) -> Any:
@@ -143,6 +144,32 @@ class Machine:
     def reader(self, part: slice) -> Compiled:
         """Return a function that returns the values of some of the variables."""
         return self._callable([], self._reads[part], [])
+
+    def call(
+        self,
+        traced: Callable[..., Any],
+        inputs: tuple[Any, ...],
+        *,
+        xla: bool,
+        settings: Callable[[], AbstractContextManager[None]],
+    ) -> list[np.ndarray]:
+        """Call a function that is kept for inputs of these shapes.
+
+        Parameters
+        ----------
+        traced, inputs, xla
+            As in `function`, the inputs ndarrays.
+        settings : callable returning a context to trace in
+        """
+        key = traced.__name__, xla, *(array.shape for array in tf.nest.flatten(inputs))
+        if key in self._kept:
+            return self._kept[key](*inputs)
+        with settings():
+            run = self.function(traced, inputs, xla=xla)
+        with without_chatter():  # XLA announces its first compilation
+            results = run(*inputs)
+        self._kept[key] = run
+        return results
 
     def function(self, traced: Callable[..., Any], inputs: tuple[Any, ...], *, xla: bool) -> Any:
         """Return a function traced for inputs like these, which runs in this session.

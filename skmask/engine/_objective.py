@@ -11,7 +11,7 @@ from skmask.engine._network import Network
 from skmask.engine._optimizer import Lbfgs
 from skmask.engine._program import Loss
 from skmask.engine._table import Feed, Layout
-from skmask.engine._tensorflow import tf, without_chatter
+from skmask.engine._tensorflow import tf
 
 # Rows whose gradient is taken at a time.
 _ROWS_AT_ONCE = 256
@@ -37,7 +37,6 @@ class Objective:
         trainable = {id(variable) for variable in self._model.trainable_variables}
         self.is_trainable = [id(variable) in trainable for variable in self._model.variables]
         self._machine = Machine(self._model.variables)
-        self._compiled: dict[tuple[Any, ...], Any] = {}
 
     @staticmethod
     def key(network: Network, loss: Loss, columns: Layout, size: int) -> Hashable | None:
@@ -72,15 +71,10 @@ class Objective:
         of_penalty : ndarray of shape (n_trained,)
         """
         inputs = (trained, data, constants, np.asarray(n_rows, np.int32))
-        key = tuple(array.shape for array in tf.nest.flatten(inputs))
-        if key not in self._compiled:
-            with self._network.settings():
-                compiled = self._machine.function(self._value_and_gradient, inputs, xla=True)
-            with without_chatter():  # XLA announces its first compilation
-                results = compiled(*inputs)
-            self._compiled[key] = compiled
-            return tuple(results)
-        return tuple(self._compiled[key](*inputs))
+        sums, gradient, penalty, of_penalty = self._machine.call(
+            self._value_and_gradient, inputs, xla=True, settings=self._network.settings
+        )
+        return sums, gradient, penalty, of_penalty
 
     def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:
         variables = self._model.trainable_variables

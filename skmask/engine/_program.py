@@ -12,7 +12,7 @@ from skmask.engine._machine import Machine, first_value
 from skmask.engine._network import Network
 from skmask.engine._optimizer import OptimizerRecipe
 from skmask.engine._table import Feed, Layout
-from skmask.engine._tensorflow import failures_named, tf, without_chatter
+from skmask.engine._tensorflow import failures_named, tf
 
 # XLA takes about half a second more to compile and saves about 90 us a step.
 _XLA_FROM_STEPS = 16
@@ -159,7 +159,6 @@ class Program:
         self._machine = Machine([*self._model.variables, *slots])
         self._read_weights = self._machine.reader(slice(self._n_weights))
         self._read_slots = self._machine.reader(slice(self._n_weights, None))
-        self._compiled: dict[tuple[Any, ...], Any] = {}
 
     def close(self) -> None:
         """Free what was compiled. The program is unusable afterwards."""
@@ -244,23 +243,16 @@ class Program:
                 if not self._uses_xla:
                     raise
                 self._uses_xla = False  # a layer that XLA has no kernel for
-                self._compiled.clear()
                 (sums,) = self._execute(name, inputs)
         return sums[: len(orders)]
 
     def _execute(self, name: str, inputs: tuple[Any, ...]) -> list[np.ndarray]:
-        """Call a function that is kept for inputs of these shapes."""
-        key = (name, *(array.shape for array in tf.nest.flatten(inputs)))
-        if key in self._compiled:
-            return self._compiled[key](*inputs)
-        with self.recipe.network.settings():
-            run = self._machine.function(
-                getattr(self, name), inputs, xla=self._uses_xla and bool(inputs)
-            )
-        with without_chatter():  # XLA announces its first compilation
-            results = run(*inputs)
-        self._compiled[key] = run
-        return results
+        return self._machine.call(
+            getattr(self, name),
+            inputs,
+            xla=self._uses_xla and bool(inputs),
+            settings=self.recipe.network.settings,
+        )
 
     # What is traced.
 
