@@ -10,12 +10,12 @@ from typing import Any
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
-    "CostSensitiveClassifier": "skmask._cost_sensitive",
+    "CostSensitiveClassifier": "skmask.estimators._cost_sensitive",
     "DivergenceError": "skmask.engine",
-    "MaskedSequenceClassifier": "skmask._sequence",
-    "PrototypeClassifier": "skmask._prototype",
-    "RestrictedClassClassifier": "skmask._restricted",
-    "WeightedMultilabelClassifier": "skmask._multilabel",
+    "MaskedSequenceClassifier": "skmask.estimators._sequence",
+    "PrototypeClassifier": "skmask.estimators._prototype",
+    "RestrictedClassClassifier": "skmask.estimators._restricted",
+    "WeightedMultilabelClassifier": "skmask.estimators._multilabel",
 }
 _MODULES = ("datasets", "metrics", "nn")
 

@@ -17,8 +17,8 @@ from skmask.engine import (
     train,
     with_weights,
 )
-from skmask.engine._layers import is_by_row
 from skmask.engine._training import epoch_order
+from skmask.engine.tensorflow._layers import is_by_row
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.networks import encoder_decoder, masked, mlp, prototype_sums, tagger
 

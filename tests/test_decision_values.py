@@ -19,8 +19,8 @@ from skmask import (
     PrototypeClassifier,
     RestrictedClassClassifier,
 )
-from skmask._softmax import _decision_values
 from skmask.datasets import make_restricted_classification
+from skmask.estimators._softmax import _decision_values
 from skmask.metrics import routed_scorer
 
 N, F, K = 90, 5, 4

@@ -20,10 +20,10 @@ from skmask.engine import (
     train,
     with_weights,
 )
-from skmask.engine._network import describe
 from skmask.engine._pool import Pool
 from skmask.engine._table import Table, round_up_rows
 from skmask.engine._training import epoch_order, order_by_length
+from skmask.engine.tensorflow._network import describe
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.networks import mlp
 

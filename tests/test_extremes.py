@@ -17,7 +17,7 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask._numbers import average, check_sparse, scaled, scaled_product
+from skmask.data._numbers import average, check_sparse, scaled, scaled_product
 from skmask.metrics import mean_cost, savings_score, step_accuracy
 
 N, K = 48, 3

@@ -15,7 +15,7 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask._frames import named
+from skmask.data._frames import named
 from skmask.datasets import make_restricted_classification
 from skmask.metrics import make_cost_scorer, mean_cost, savings_score
 

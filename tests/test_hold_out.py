@@ -12,8 +12,8 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask._base import BaseKerasClassifier
-from skmask._hold_out import held_out_rows, rarest_label
+from skmask.data._hold_out import held_out_rows, rarest_label
+from skmask.estimators._base import BaseKerasClassifier
 
 N, LONE = 60, 17
 pytestmark = pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")

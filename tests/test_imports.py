@@ -10,62 +10,27 @@ import pytest
 ROOT = Path(__file__).parents[1] / "skmask"
 STANDARD = set(sys.stdlib_module_names)
 NUMERIC = {"numpy", "scipy", "sklearn"}
-# What checks are made of.
-CHECKS = {"skmask._frames", "skmask._messages", "skmask._numbers"}
-LEAVES = {
-    "skmask._cost_sensitive",
-    "skmask._multilabel",
-    "skmask._prototype",
-    "skmask._restricted",
-    "skmask._sequence",
-}
-LEAF_IMPORTS = (
-    NUMERIC
-    | CHECKS
-    | {
-        "skmask._base",
-        "skmask._docs",
-        "skmask._hold_out",
-        "skmask._softmax",
-        "skmask._steps",
-        "skmask._targets",
-        "skmask._validation",
-        "skmask.engine",
-        "skmask.metrics",
-        "skmask.nn",
-    }
-)
-
 # A module may import what stands here for its longest prefix, and the standard library.
 MAY_IMPORT = {
     "skmask": set(),
-    "skmask._messages": {"numpy"},
-    "skmask._numbers": {"numpy", "scipy", "skmask._messages"},
-    "skmask._frames": {"numpy", "narwhals", "skmask._messages"},
-    "skmask._validation": NUMERIC | CHECKS,
-    "skmask._targets": NUMERIC | CHECKS | {"skmask._validation"},
-    "skmask._steps": NUMERIC | CHECKS | {"skmask._targets", "skmask._validation"},
-    "skmask.metrics": NUMERIC | CHECKS | {"skmask._steps", "skmask._targets", "skmask._validation"},
-    "skmask.datasets": NUMERIC | {"skmask._validation"},
-    "skmask.nn": {"keras", "skmask.nn"},
-    "skmask.engine": {"keras", "tensorflow", "numpy", "scipy", "skmask.engine", "skmask.nn"},
-    "skmask._hold_out": NUMERIC | {"skmask._messages"},
-    "skmask._html": NUMERIC | {"skmask._validation"},
-    "skmask._base": NUMERIC
-    | CHECKS
+    "skmask.data": NUMERIC | {"narwhals", "skmask.data"},
+    "skmask.networks": NUMERIC | {"skmask.networks"},
+    "skmask.decisions": NUMERIC | {"skmask.decisions"},
+    "skmask.metrics": NUMERIC | {"skmask.data"},
+    "skmask.datasets": NUMERIC | {"skmask.data"},
+    "skmask.nn": {"keras", "skmask.networks", "skmask.nn"},
+    "skmask.engine": NUMERIC | {"skmask.engine", "skmask.networks"},
+    "skmask.engine.tensorflow": NUMERIC
+    | {"keras", "tensorflow", "skmask.engine", "skmask.networks", "skmask.nn"},
+    "skmask.estimators": NUMERIC
     | {
+        "skmask.data",
+        "skmask.decisions",
         "skmask.engine",
-        "skmask.nn",
-        "skmask._validation",
-        "skmask._hold_out",
-        "skmask._html",
-        "skmask._targets",
+        "skmask.estimators",
+        "skmask.metrics",
+        "skmask.networks",
     },
-    "skmask._docs": set(),
-    "skmask._softmax": NUMERIC
-    | CHECKS
-    | {"skmask._base", "skmask._docs", "skmask.engine", "skmask._validation", "skmask._targets"},
-    **dict.fromkeys(LEAVES, LEAF_IMPORTS),
 }
 
 
@@ -107,7 +72,7 @@ def test_private_scikit_learn_is_imported_in_one_place():
         for module, path in modules()
         if any("._" in name for name in imports(path) if name.startswith("sklearn"))
     ]
-    assert users == ["skmask._validation"]
+    assert users == ["skmask.data._validation"]
 
 
 def test_importing_the_package_imports_no_tensorflow():

@@ -29,9 +29,9 @@ from skmask.engine import (
     train,
     with_weights,
 )
-from skmask.engine._objective import Objective
-from skmask.engine._program import Program
 from skmask.engine._training import epoch_order
+from skmask.engine.tensorflow._objective import Objective
+from skmask.engine.tensorflow._program import Program
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.metrics import MaskedAccuracy, masked_accuracy
 from skmask.nn.networks import mlp

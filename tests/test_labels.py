@@ -16,7 +16,7 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask._targets import class_numbers, label_array, same_labels, with_label
+from skmask.data._labels import class_numbers, label_array, same_labels, with_label
 from skmask.metrics import mean_cost, savings_score, sequence_accuracy, step_accuracy
 
 BIG = 2**53  # above it float64 does not tell integers apart

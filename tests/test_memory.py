@@ -12,9 +12,9 @@ from sklearn.base import clone
 
 from skmask import PrototypeClassifier, RestrictedClassClassifier
 from skmask.engine import _training
-from skmask.engine._machine import Machine
-from skmask.engine._objective import Objective
-from skmask.engine._program import Program
+from skmask.engine.tensorflow._machine import Machine
+from skmask.engine.tensorflow._objective import Objective
+from skmask.engine.tensorflow._program import Program
 
 N, M, K = 60, 5, 3
 
@@ -196,7 +196,8 @@ import ctypes, gc, warnings
 import keras
 import numpy as np
 from skmask import RestrictedClassClassifier
-from skmask.engine import _network, _training
+from skmask.engine import _training
+from skmask.engine.tensorflow import _network
 
 warnings.simplefilter("ignore")
 _training._programs.capacity = 2

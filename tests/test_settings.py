@@ -13,7 +13,7 @@ from keras.src.backend.common import global_state
 
 from skmask import RestrictedClassClassifier
 from skmask.engine import custom_network, described_network, with_weights
-from skmask.engine._settings import keras_settings
+from skmask.engine.tensorflow._settings import keras_settings
 from skmask.nn.networks import mlp
 
 STATE = ("uninitialized_variables", "stateless_scope", "dtype_policy", "global_seed_generator")

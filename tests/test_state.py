@@ -15,8 +15,8 @@ import skops.io
 from skmask import RestrictedClassClassifier
 
 TRUSTED = [
-    "skmask._base._Derived",
-    "skmask._restricted.RestrictedClassClassifier",
+    "skmask.estimators._base._Derived",
+    "skmask.estimators._restricted.RestrictedClassClassifier",
     "skmask.engine._training.State",
 ]
 

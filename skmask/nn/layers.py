@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
+from skmask.networks import KERNELS, is_product_safe
 from skmask.nn._scans import N_GATES, last_state, scan
 
 __all__ = [
-    "KERNELS",
     "GroupSum",
     "MaskedGRU",
     "MaskedLSTM",
@@ -14,12 +14,9 @@ __all__ = [
     "RestrictLogits",
     "StepMasking",
     "elementwise_kernel",
-    "is_product_safe",
     "real_steps",
     "restrict_logits",
 ]
-
-KERNELS = ("exponential", "laplacian", "linear", "rbf")
 
 # The exponent of the exponential kernel is held at this: its square, and sums of many, are
 # still far from what float32 cannot hold.
@@ -126,17 +123,6 @@ class _HalfOfSquares(keras.regularizers.Regularizer):
 
     def __call__(self, x):
         return 0.5 * self._factor * ops.sum(ops.square(x))
-
-
-def is_product_safe(prototypes, scale):
-    """Say whether exp((x - p) / c) may be taken as a product of exponentials.
-
-    Parameters
-    ----------
-    prototypes : ndarray of shape (n_prototypes, n_features)
-    scale : float or ndarray of shape (n_features,)
-    """
-    return bool((abs((prototypes - prototypes.mean(axis=0)) / scale) <= 15).all())
 
 
 @keras.saving.register_keras_serializable(package="skmask")

@@ -2,6 +2,7 @@
 
 import keras
 
+from skmask.networks import MLP, EncoderDecoder, PrototypeSums, Recurrent
 from skmask.nn.layers import (
     GroupSum,
     MaskedGRU,
@@ -11,17 +12,80 @@ from skmask.nn.layers import (
     real_steps,
 )
 
-__all__ = ["ACTIVATIONS", "CELLS", "encoder_decoder", "masked", "mlp", "prototype_sums", "tagger"]
+__all__ = [
+    "built",
+    "encoder_decoder",
+    "masked",
+    "mlp",
+    "prototype_sums",
+    "register",
+    "tagger",
+]
 
-CELLS = {"gru": MaskedGRU, "lstm": MaskedLSTM}
-
-ACTIVATIONS = (
-    "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "leaky_relu", "linear",
-    "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "swish", "tanh",
-)  # fmt: skip
+_CELLS = {"gru": MaskedGRU, "lstm": MaskedLSTM}
+_BUILDERS = {}
 
 
-def mlp(inputs, n_outputs, *, hidden_layer_sizes=(100,), activation="relu"):
+def register(kind):
+    """Register the Keras graph of a kind of network, as a decorator.
+
+    Parameters
+    ----------
+    kind : type
+        A subclass of :class:`skmask.networks.Network`.
+
+    Returns
+    -------
+    decorator of a function `(inputs, signature, **settings) -> logits`
+        `settings` are those of the network; the weights of the graph are those that the network
+        lists, in that order.
+    """
+
+    def decorate(function):
+        _BUILDERS[kind] = function
+        return function
+
+    return decorate
+
+
+def built(network, inputs, signature):
+    """Return the logits of a described network.
+
+    Parameters
+    ----------
+    network : skmask.networks.Network
+    inputs : Keras tensor of shape (None, *signature.input_shape)
+    signature : skmask.networks.Signature
+
+    Returns
+    -------
+    Keras tensor of shape `signature.output_shape`
+    """
+    return _BUILDERS[type(network)](inputs, signature, **network.settings())
+
+
+@register(MLP)
+def _built_mlp(inputs, signature, **settings):
+    return mlp(inputs, signature.n_outputs, **settings)
+
+
+@register(Recurrent)
+def _built_recurrent(inputs, signature, **settings):
+    by_step = signature.steps is not None
+    return tagger(inputs, signature.n_outputs, return_sequences=by_step, **settings)
+
+
+@register(EncoderDecoder)
+def _built_encoder_decoder(inputs, signature, **settings):
+    return encoder_decoder(inputs, signature.n_outputs, n_steps=signature.steps, **settings)
+
+
+@register(PrototypeSums)
+def _built_prototype_sums(inputs, signature, **settings):
+    return prototype_sums(inputs, signature.n_outputs, **settings)
+
+
+def mlp(inputs, n_outputs, *, hidden_layer_sizes=(100,), activation="relu", dropout=0.0):
     """Return the logits of a multi-layer perceptron.
 
     Parameters
@@ -31,6 +95,8 @@ def mlp(inputs, n_outputs, *, hidden_layer_sizes=(100,), activation="relu"):
     hidden_layer_sizes : tuple of int, default=(100,)
     activation : str, default="relu"
         Of the hidden layers.
+    dropout : float, default=0.0
+        Share of each hidden layer's outputs that is set to 0 in training.
 
     Returns
     -------
@@ -39,6 +105,8 @@ def mlp(inputs, n_outputs, *, hidden_layer_sizes=(100,), activation="relu"):
     hidden = inputs
     for size in hidden_layer_sizes:
         hidden = keras.layers.Dense(size, activation=activation)(hidden)
+        if dropout:
+            hidden = keras.layers.Dropout(dropout)(hidden)
     return keras.layers.Dense(n_outputs)(hidden)
 
 
@@ -142,10 +210,10 @@ def _stacked(hidden, units, cell, bidirectional, return_sequences):
 
 
 def _both_ways(inputs, units, cell, bidirectional, **settings):
-    forward = CELLS[cell](units, **settings)(inputs)
+    forward = _CELLS[cell](units, **settings)(inputs)
     if not bidirectional:
         return forward
-    return _BothWays()([forward, CELLS[cell](units, reverse=True, **settings)(inputs)])
+    return _BothWays()([forward, _CELLS[cell](units, reverse=True, **settings)(inputs)])
 
 
 @keras.saving.register_keras_serializable(package="skmask")

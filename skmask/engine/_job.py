@@ -1,0 +1,162 @@
+"""What is trained, on what, and how: descriptions that need no TensorFlow."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from skmask.engine._state import History, State
+from skmask.engine._table import Column
+
+__all__ = [
+    "OPTIMIZERS",
+    "PENALTY",
+    "Checkpoint",
+    "Job",
+    "Lbfgs",
+    "Loss",
+    "OwnNetwork",
+    "ReadState",
+    "Steps",
+    "Watcher",
+]
+
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw",
+    "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd",
+)  # fmt: skip
+
+# The constant that holds the factor of the L2 penalty.
+PENALTY = "penalty"
+
+Function = str | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss to minimise, and metrics to count beside it.
+
+    Parameters
+    ----------
+    function : str, or callable `(y, logits, **inputs, **settings) -> losses`
+        The name of a function of :mod:`skmask.nn.losses`, or a pure function of a module.
+        Losses have the shape (B,) of a batch's rows, or further axes for labels or time steps;
+        each counts with its entry of the column "weight", and not at all where that is 0.
+    settings : tuple of (name, value)
+        Hashable: they are traced.
+    metrics : tuple of (name, str or callable `(y, logits, **inputs) -> (values, counts)`)
+        Ratios, pooled over an epoch: the sum of the weighted values over that of the weighted
+        counts, both of the losses' shape. A str is the name of a function of
+        :mod:`skmask.nn.metrics`.
+    of_metrics : tuple of str
+        Inputs that only the metrics take.
+
+    Columns and constants are inputs; a function gets those that it has a parameter for, and the
+    loss has one for each but those of the metrics.
+    """
+
+    function: Function
+    settings: tuple[tuple[str, Hashable], ...] = ()
+    metrics: tuple[tuple[str, Function], ...] = ()
+    of_metrics: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Return what the history calls the loss and the metrics."""
+        return ["loss", *(name for name, _ in self.metrics)]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Train by steps of an optimizer on batches.
+
+    Parameters
+    ----------
+    optimizer : str or `keras.optimizers.Optimizer`
+        A name of `OPTIMIZERS`, or a template, which is only read.
+    learning_rate : float or None
+        None: 1e-3 for a name, the template's own otherwise.
+    batch_size : int
+    """
+
+    optimizer: Any
+    learning_rate: float | None = None
+    batch_size: int = 32
+
+
+@dataclass(frozen=True)
+class Lbfgs:
+    """Train by full-batch L-BFGS; epochs are iterations.
+
+    Parameters
+    ----------
+    tolerance : float
+        Largest entry of the gradient at which it stops.
+    batch_size : int
+        Not used in training; bounds a pass over held-out rows.
+    """
+
+    tolerance: float = 1e-6
+    batch_size: int = 32
+    name: ClassVar[str] = "lbfgs"
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """A network of the user's own, computed by Keras.
+
+    Parameters
+    ----------
+    network : callable `(inputs, n_outputs) -> logits`, or `keras.Model`
+    takes_mask : bool, default=False
+        Whether it takes sequences, cleaned, and their mask: `(inputs, n_outputs, mask)`.
+    """
+
+    network: Any
+    takes_mask: bool = False
+    is_portable: ClassVar[bool] = False
+    penalty: ClassVar[float] = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, on what.
+
+    Parameters
+    ----------
+    graph : skmask.engine.tensorflow.Graph
+    loss : Loss
+    solver : Steps or Lbfgs
+    columns : mapping with "X", "y", "weight" and whatever else the loss takes, by row
+    constants : mapping of what else the loss takes, the same for all rows; and `PENALTY`, where
+        there is one
+    validation : mapping like `columns`, or None
+    lengths : ndarray of shape (n_rows,) or None
+        Work that each row takes: rows of similar length share a batch.
+    """
+
+    graph: Any
+    loss: Loss
+    solver: Steps | Lbfgs
+    columns: Mapping[str, Column]
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
+    validation: Mapping[str, Column] | None = None
+    lengths: np.ndarray | None = None
+
+
+ReadState = Callable[[], State]
+Checkpoint = Callable[[State, History], None]
+
+
+class Watcher(Protocol):
+    """Called before and after every epoch of a training."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Note that an epoch, counted from 0, begins."""
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], state: ReadState) -> bool:
+        """Note the results of an epoch, and add to its logs; return True to stop the training."""
+
+    def end(self) -> None:
+        """Note that the training is over."""

@@ -1,0 +1,214 @@
+"""A loss over all rows at once, and its gradient, for SciPy's L-BFGS."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from skmask.engine._job import PENALTY, Lbfgs, Loss
+from skmask.engine._table import Feed, Layout
+from skmask.engine.tensorflow._graph import Graph
+from skmask.engine.tensorflow._machine import Machine
+from skmask.engine.tensorflow._names import tf
+from skmask.engine.tensorflow._program import loss_sums, penalty_of
+
+# Rows whose gradient is taken at a time.
+_ROWS_AT_ONCE = 256
+# Steps and gradients that L-BFGS looks back on: with 60 it takes half as many iterations as
+# with 20.
+_NUMBERS_REMEMBERED = 1 << 25
+
+
+class Objective:
+    """The mean loss of a network, and its gradient, in one compiled function.
+
+    Parameters
+    ----------
+    graph : Graph
+    loss : Loss
+    """
+
+    def __init__(self, graph: Graph, loss: Loss):
+        self._loss = loss
+        self._graph = graph
+        self._dtype = tf.as_dtype(graph.dtype)
+        self._model = graph.outline()
+        trainable = {id(variable) for variable in self._model.trainable_variables}
+        self.is_trainable = [id(variable) in trainable for variable in self._model.variables]
+        self._machine = Machine(self._model.variables)
+
+    @staticmethod
+    def key(graph: Graph, loss: Loss, columns: Layout, size: int) -> Hashable | None:
+        """Return what two objectives share only if they are the same program."""
+        return ("objective", graph.key, loss, columns, size) if graph.is_shareable else None
+
+    def close(self) -> None:
+        """Free what was compiled. The objective is unusable afterwards."""
+        self._machine.close()
+
+    def load(self, weights: list[np.ndarray]) -> None:
+        """Set every variable."""
+        self._machine.load(weights)
+
+    def loss(self, feed: Feed, weights: list[np.ndarray]) -> float:
+        """Return the mean loss over all rows, without the penalty."""
+        self.load(weights)
+        pairs = zip(weights, self.is_trainable, strict=True)
+        sums = _totals(self, feed, [weight for weight, of in pairs if of])[0]
+        return float(sums[0] / sums[1])
+
+    def at(
+        self, data: Any, constants: Any, n_rows: int, trained: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return sums of losses and weights, their gradient, the penalty and its gradient.
+
+        Parameters
+        ----------
+        data, constants : mappings of ndarrays
+        n_rows : int
+            How many rows of `data` count.
+        trained : list of ndarray, the values of the trainable variables
+
+        Returns
+        -------
+        sums : ndarray of shape (2,)
+        gradient : ndarray of shape (n_trained,)
+        penalty : ndarray of shape ()
+        of_penalty : ndarray of shape (n_trained,)
+        """
+        inputs = (trained, data, constants, np.asarray(n_rows, np.int32))
+        sums, gradient, penalty, of_penalty = self._machine.call(
+            self._value_and_gradient, inputs, xla=True, settings=self._graph.settings
+        )
+        return sums, gradient, penalty, of_penalty
+
+    def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:
+        variables = self._model.trainable_variables
+        for variable, value in zip(variables, values, strict=True):
+            variable.value.assign(value)
+        size = next(iter(data.values())).shape[0]
+        step = min(_ROWS_AT_ONCE, size)
+
+        def add_batch(start: Any, sums: Any, gradients: Any) -> Any:
+            numbers = start + tf.range(step)
+            valid = tf.cast(numbers < n_rows, self._dtype)
+            # Beyond the last row again the last row: of an empty one the loss may be NaN.
+            rows = tf.minimum(numbers, n_rows - 1)
+            batch = {name: tf.gather(column, rows) for name, column in data.items()}
+            inputs = {name: value for name, value in constants.items() if name != PENALTY}
+            with tf.GradientTape() as tape:
+                logits = self._model(batch["X"], training=True)
+                _, added = loss_sums(self._loss, {**batch, **inputs}, logits, valid)
+                total = added[0, 0]
+            found = tape.gradient(total, [variable.value for variable in variables])
+            sums = sums + added[0]
+            return start + step, sums, [g + f for g, f in zip(gradients, found, strict=True)]
+
+        start = tf.constant(0), tf.zeros(2, tf.float64), [tf.zeros_like(v) for v in values]
+        _, sums, gradients = tf.while_loop(
+            lambda start, *_: start < n_rows, add_batch, start, parallel_iterations=1
+        )
+        with tf.GradientTape() as tape:
+            penalty = tf.add_n([tf.zeros((), self._dtype), *self._model.losses])
+            if PENALTY in constants:
+                penalty += penalty_of(self._model, self._graph.is_penalised, constants)
+        of_penalty = tape.gradient(
+            penalty,
+            [variable.value for variable in variables],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        return [sums, _flat(gradients), penalty, _flat(of_penalty)]
+
+
+def _totals(
+    objective: Objective, feed: Feed, trained: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+    """Return what `Objective.at` returns, summed over all rows."""
+    sums, gradient = np.zeros(2), np.zeros(sum(weight.size for weight in trained))
+    penalty, of_penalty = np.zeros(()), np.zeros_like(gradient)
+    for data, n_rows in _slabs(feed):
+        added, found, penalty, of_penalty = objective.at(data, feed.constants, n_rows, trained)
+        sums += added
+        gradient += found
+    return sums, gradient, float(penalty), of_penalty
+
+
+def minimized(
+    objective: Objective,
+    feed: Feed,
+    weights: list[np.ndarray],
+    lbfgs: Lbfgs,
+    *,
+    iterations: int,
+    watch: Callable[[list[np.ndarray], dict[str, float]], bool],
+) -> list[np.ndarray]:
+    """Return weights at which the gradient of the objective vanishes, or the last ones.
+
+    Parameters
+    ----------
+    objective : Objective
+    feed : Feed
+    weights : list of ndarray of float64, in the order of `model.variables`
+    lbfgs : Lbfgs
+    iterations : int
+        At most.
+    watch : callable `(weights, logs) -> stop`
+        Called after each iteration, and once if there was none, with the loss, the penalty
+        included, and the largest entry of its gradient.
+    """
+    objective.load(weights)
+    shapes = [w.shape for w, of in zip(weights, objective.is_trainable, strict=True) if of]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    latest: dict[str, float] = {}
+
+    def parts(flat: np.ndarray) -> list[np.ndarray]:
+        pieces = np.split(flat, ends[:-1])
+        return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+    def whole(flat: np.ndarray) -> list[np.ndarray]:
+        trained = iter(parts(flat))
+        pairs = zip(weights, objective.is_trainable, strict=True)
+        return [next(trained).copy() if of else weight for weight, of in pairs]
+
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        total, gradient, penalty, of_penalty = _totals(objective, feed, parts(flat))
+        loss = float(total[0] / total[1]) + penalty
+        gradient = gradient / total[1] + of_penalty
+        latest.update(loss=loss, gradient_norm=float(np.abs(gradient).max()))
+        return loss, gradient
+
+    def after_iteration(intermediate_result: Any) -> None:
+        if watch(whole(intermediate_result.x), dict(latest)):
+            raise StopIteration
+
+    pairs = zip(weights, objective.is_trainable, strict=True)
+    start = np.concatenate([weight.ravel() for weight, of in pairs if of])
+    result = minimize(
+        value_and_gradient,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        callback=after_iteration,
+        options={
+            "maxiter": iterations,
+            "maxfun": 20 * iterations,
+            "gtol": lbfgs.tolerance,
+            "ftol": 0,
+            "maxcor": int(np.clip(_NUMBERS_REMEMBERED // start.size, 10, 60)),
+        },
+    )
+    if result.nit == 0:  # where there is nothing to go down
+        watch(whole(result.x), dict(latest))
+    return whole(result.x)
+
+
+def _slabs(feed: Feed) -> Any:
+    """Yield all rows as arrays, with their number: at once where they are in memory."""
+    if feed.resident is not None:
+        return [(feed.resident, feed.table.n_rows)]
+    return feed.table.slabs(np.arange(feed.table.n_rows))
+
+
+def _flat(tensors: Any) -> Any:
+    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)

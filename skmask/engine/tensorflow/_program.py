@@ -1,0 +1,318 @@
+"""One compiled training program: a network, its optimizer, and epochs over tensors."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from skmask.engine._job import PENALTY, Loss
+from skmask.engine._table import Feed, Layout
+from skmask.engine.tensorflow._graph import Graph
+from skmask.engine.tensorflow._layers import is_by_row, pays_under_xla
+from skmask.engine.tensorflow._machine import Machine, first_value
+from skmask.engine.tensorflow._names import failures_named, tf
+from skmask.engine.tensorflow._optimizer import OptimizerRecipe
+from skmask.nn import losses, metrics
+
+# XLA takes about half a second more to compile and saves about 90 us a step.
+_XLA_FROM_STEPS = 16
+# Orders handed over in one call: bounds both their memory and the wait for Ctrl-C.
+_ROWS_PER_CALL = 65536
+_EPOCHS_AT_MOST = 64
+
+
+def check_consumes(loss: Loss, names: Iterable[str]) -> None:
+    """Raise for inputs that have no effect: a mask, above all, that the loss does not take."""
+    function = _function(losses, loss.function)
+    taken = {*signature(function).parameters}
+    for _, metric in loss.metrics:
+        taken |= {*loss.of_metrics} & {*signature(_function(metrics, metric)).parameters}
+    unused = sorted({*names} - taken)
+    if unused:
+        raise TypeError(
+            f"loss must have a parameter for each of its inputs; got {function.__name__} "
+            f"without {', '.join(unused)}. Add the parameter, or leave the input out."
+        )
+
+
+def loss_sums(loss: Loss, batch: Mapping[str, Any], logits: Any, valid: Any) -> tuple[Any, Any]:
+    """Return the sum of the losses, and all sums that an epoch adds up.
+
+    The latter is a tensor of shape (1 + n_metrics, 2): numerators and denominators, that
+    of the loss first.
+    """
+    inputs = {name: value for name, value in batch.items() if name not in ("X", "weight")}
+    function = _function(losses, loss.function)
+    by_entry = _called(function, inputs, logits, **dict(loss.settings))
+    weight = tf.cast(batch["weight"], valid.dtype)
+    weight = weight * _with_axes(valid, weight)
+    weight = tf.broadcast_to(_with_axes(weight, by_entry), tf.shape(by_entry))
+    total = tf.reduce_sum(by_entry * weight)
+    ratios = [(total, tf.reduce_sum(weight))]
+    for _, metric in loss.metrics:
+        values, counts = _called(_function(metrics, metric), inputs, logits)
+        ratios.append((tf.reduce_sum(values * weight), tf.reduce_sum(counts * weight)))
+    n_counted = tf.reduce_sum(tf.cast(weight > 0, weight.dtype))
+    objective = tf.math.divide_no_nan(total, n_counted)
+    return objective, tf.cast(tf.convert_to_tensor(ratios), tf.float64)
+
+
+def penalty_of(model: Any, is_penalised: Sequence[bool], constants: Mapping[str, Any]) -> Any:
+    """Return half the sum of squares of the weights that the L2 penalty counts, times alpha."""
+    counted = [
+        variable.value
+        for variable, counts in zip(model.variables, is_penalised, strict=True)
+        if counts
+    ]
+    squares = tf.add_n([tf.reduce_sum(tf.square(value)) for value in counted])
+    return tf.cast(constants[PENALTY], squares.dtype) * squares / 2
+
+
+def _function(module: Any, function: Any) -> Callable[..., Any]:
+    return getattr(module, function) if isinstance(function, str) else function
+
+
+def _called(function: Callable[..., Any], inputs: Mapping[str, Any], logits: Any, **kw: Any) -> Any:
+    wanted = signature(function).parameters
+    given = {name: value for name, value in inputs.items() if name in wanted and name != "y"}
+    return function(inputs["y"], logits, **given, **kw)
+
+
+def _with_axes(values: Any, like: Any) -> Any:
+    """Return values with axes of length 1 behind, as many as it takes to multiply them."""
+    for _ in range(like.shape.rank - values.shape.rank):
+        values = tf.expand_dims(values, -1)
+    return values
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that is traced into a program. Two recipes with one `key` make the same program.
+
+    The key is None where the network shares its programs with nobody.
+    """
+
+    graph: Graph
+    loss: Loss
+    optimizer: OptimizerRecipe
+    batch_size: int
+    size: int
+    columns: Layout
+    constants: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @property
+    def key(self) -> Hashable | None:
+        if not self.graph.is_shareable:
+            return None
+        return (
+            self.graph.key,
+            self.loss,
+            self.optimizer.key,
+            self.batch_size,
+            self.size,
+            self.columns,
+            self.constants,
+        )
+
+
+class Program:
+    """Trains one network on tables of one layout.
+
+    Belongs to one fit at a time: between `load` and `read_weights` its variables are that
+    fit's.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        self._dtype = tf.as_dtype(recipe.graph.dtype)
+        self._model = recipe.graph.outline()
+        with recipe.graph.settings():
+            self._optimizer = recipe.optimizer.outline(self._model)
+            slots = self._optimizer.variables
+            self._fresh_slots = [first_value(slot) for slot in slots]
+        self._n_weights = len(self._model.variables)
+        self._is_penalised = recipe.graph.is_penalised
+        self._rates = [k for k, slot in enumerate(slots) if slot.name == "learning_rate"]
+        self._is_by_row = is_by_row(self._model)
+        n_steps = recipe.size // recipe.batch_size
+        self._uses_xla = (
+            n_steps >= _XLA_FROM_STEPS and self._is_by_row and pays_under_xla(self._model)
+        )
+        self._machine = Machine([*self._model.variables, *slots])
+        self._read_weights = self._machine.reader(slice(self._n_weights))
+        self._read_slots = self._machine.reader(slice(self._n_weights, None))
+
+    def close(self) -> None:
+        """Free what was compiled. The program is unusable afterwards."""
+        self._machine.close()
+
+    # The state of a fit: arrays in, arrays out.
+
+    def load(
+        self,
+        weights: Sequence[np.ndarray],
+        slots: Sequence[np.ndarray] | None = None,
+        learning_rate: float | None = None,
+    ) -> None:
+        """Set every variable. Without `slots` the optimizer starts afresh."""
+        slots = list(self._fresh_slots if slots is None else slots)
+        if learning_rate is not None:
+            for k in self._rates:
+                slots[k] = np.asarray(learning_rate, slots[k].dtype)
+        self._machine.load([*weights, *slots])
+
+    def read_weights(self) -> list[np.ndarray]:
+        """Return the values of the model's variables."""
+        return self._read_weights()
+
+    def read_slots(self) -> list[np.ndarray]:
+        """Return the values of the optimizer's variables."""
+        return self._read_slots()
+
+    def finish(self) -> None:
+        """Do what Keras' optimizers do at the end of a training: set averages of weights."""
+        if _averages_weights(self._optimizer):
+            self._execute("_finalize", ())
+
+    # Running it.
+
+    def epochs_at_once(self, feed: Feed) -> int:
+        """Return how many epochs over this feed are run in one call."""
+        if feed.resident is None:
+            return 1
+        return int(np.clip(_ROWS_PER_CALL // feed.table.size, 1, _EPOCHS_AT_MOST))
+
+    def train(self, feed: Feed, orders: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Train an epoch for each of up to `epochs_at_once` orders of the rows.
+
+        Returns the loss and the metrics of each epoch, shape (n_epochs,), by name.
+        """
+        return self._pooled(self._over_feed("_train_epochs", feed, orders))
+
+    def evaluate(self, feed: Feed) -> dict[str, float]:
+        """Return the loss and the metrics over all rows, nothing trained."""
+        sums = self._over_feed("_evaluate", feed, [np.arange(feed.table.n_rows)])
+        return {name: float(values[0]) for name, values in self._pooled(sums).items()}
+
+    def _pooled(self, sums: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ratios for sums of shape (n_epochs, n_ratios, 2), 0 where nothing counts."""
+        numerators, denominators = sums[..., 0], sums[..., 1]
+        # Written so that NaN and infinity stay what they are.
+        ratios = numerators / np.where(denominators == 0, 1, denominators)
+        return dict(zip(self.recipe.loss.names, ratios.T, strict=True))
+
+    def _over_feed(self, name: str, feed: Feed, orders: Sequence[np.ndarray]) -> np.ndarray:
+        if feed.resident is not None:
+            return self._call(name, feed, feed.resident, orders)
+        (order,) = orders
+        sums = [
+            self._call(name, feed, arrays, [np.arange(n_rows)])
+            for arrays, n_rows in feed.table.slabs(order)
+        ]
+        return np.sum(sums, axis=0)
+
+    def _call(self, name: str, feed: Feed, data: Any, orders: Sequence[np.ndarray]) -> np.ndarray:
+        length = -(-feed.table.size // self.recipe.batch_size) * self.recipe.batch_size
+        padded = np.zeros((self.epochs_at_once(feed), length), np.int32)
+        for row, order in zip(padded, orders, strict=False):
+            row[: len(order)] = order
+        counts = np.array([len(orders[0]), len(orders)], np.int32)
+        inputs = (data, feed.constants, padded, counts)
+        with failures_named():
+            try:
+                (sums,) = self._execute(name, inputs)
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+                if not self._uses_xla:
+                    raise
+                self._uses_xla = False  # a layer that XLA has no kernel for
+                (sums,) = self._execute(name, inputs)
+        return sums[: len(orders)]
+
+    def _execute(self, name: str, inputs: tuple[Any, ...]) -> list[np.ndarray]:
+        return self._machine.call(
+            getattr(self, name),
+            inputs,
+            xla=self._uses_xla and bool(inputs),
+            settings=self.recipe.graph.settings,
+        )
+
+    # What is traced.
+
+    def _train_epochs(self, data: Any, constants: Any, orders: Any, counts: Any) -> Any:
+        def train_batch(rows: Any, valid: Any) -> Any:
+            with tf.GradientTape() as tape:
+                objective, sums = self._batch(data, constants, rows, valid, training=True)
+                if PENALTY in constants:
+                    objective += penalty_of(self._model, self._is_penalised, constants)
+                for penalty in self._model.losses:
+                    objective += tf.cast(penalty, objective.dtype)
+                scaled = self._optimizer.scale_loss(objective)
+            variables = self._model.trainable_variables
+            gradients = tape.gradient(scaled, [variable.value for variable in variables])
+            self._optimizer.apply(gradients, variables)
+            return sums
+
+        return self._each_batch(train_batch, orders, counts)
+
+    def _evaluate(self, data: Any, constants: Any, orders: Any, counts: Any) -> Any:
+        def evaluate_batch(rows: Any, valid: Any) -> Any:
+            return self._batch(data, constants, rows, valid, training=False)[1]
+
+        return self._each_batch(evaluate_batch, orders, counts)
+
+    def _finalize(self) -> Any:
+        self._optimizer.finalize_variable_values(self._model.trainable_variables)
+        return tf.constant(0)
+
+    def _batch(
+        self, data: Any, constants: Any, rows: Any, valid: Any, *, training: bool
+    ) -> tuple[Any, Any]:
+        """Return what a batch's step minimises, and its sums, of the rows that count."""
+        batch = {name: tf.gather(column, rows) for name, column in data.items()}
+        logits = self._model(batch["X"], training=training)
+        inputs = {name: value for name, value in constants.items() if name != PENALTY}
+        logits = tf.cast(logits, self._dtype)
+        return loss_sums(self.recipe.loss, {**batch, **inputs}, logits, valid)
+
+    def _each_batch(self, do: Callable[[Any, Any], Any], orders: Any, counts: Any) -> Any:
+        """Sum `do(rows, valid)` over the batches of each epoch."""
+        size = self.recipe.batch_size
+        n_rows, n_epochs = counts[0], counts[1]
+        n_steps = (n_rows + size - 1) // size
+
+        def rows_of(epoch: Any, start: Any) -> tuple[Any, Any]:
+            if not self._is_by_row:  # a short batch is short
+                rows = orders[epoch, start : tf.minimum(start + size, n_rows)]
+                return rows, tf.ones_like(rows, self._dtype)
+            rows = tf.slice(orders, [epoch, start], [1, size])[0]
+            return rows, tf.cast(start + tf.range(size) < n_rows, self._dtype)
+
+        # Two loops, because XLA compiles one over all steps anew for every number of rows.
+        def epoch(number: Any, sums: Any) -> Any:
+            def step(number_of_step: Any, total: Any) -> Any:
+                return number_of_step + 1, total + do(*rows_of(number, number_of_step * size))
+
+            _, total = _while(n_steps, step, tf.zeros(n_sums, tf.float64))
+            return number + 1, tf.tensor_scatter_nd_update(sums, [[number]], [total])
+
+        n_sums = [len(self.recipe.loss.names), 2]
+        _, sums = _while(n_epochs, epoch, tf.zeros([orders.shape[0], *n_sums], tf.float64))
+        return sums
+
+
+def _while(n_times: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
+    """Carry a value through `body(i, value)` for i below `n_times`, one after the other."""
+    return tf.while_loop(
+        lambda i, _: i < n_times, body, [tf.constant(0), start], parallel_iterations=1
+    )
+
+
+def _averages_weights(optimizer: Any) -> bool:
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return bool(optimizer.use_ema) or (inner is not None and _averages_weights(inner))

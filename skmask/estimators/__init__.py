@@ -1,0 +1,1 @@
+"""The estimators, and how a fit is put together: scikit-learn only."""

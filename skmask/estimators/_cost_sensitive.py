@@ -1,0 +1,392 @@
+"""CostSensitiveClassifier: errors that cost more than others."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.callback import with_callbacks
+
+from skmask.data._labels import accuracy, decode_labels
+from skmask.data._numbers import scaled
+from skmask.data._validation import (
+    StrOptions,
+    check_cost_matrix,
+    check_costs,
+    check_not_negative,
+    costs_of_truth,
+)
+from skmask.engine import Loss, softmax
+from skmask.estimators._base import Rows
+from skmask.estimators._docs import documented
+from skmask.estimators._softmax import SoftmaxClassifier
+from skmask.nn.losses import cost_weighted_crossentropy, expected_cost, restricted_crossentropy
+from skmask.nn.metrics import masked_accuracy
+
+__all__ = ["CostSensitiveClassifier"]
+
+_LOSSES: dict[str, Callable[..., Any]] = {
+    "expected_cost": expected_cost,
+    "weighted_crossentropy": cost_weighted_crossentropy,
+    "crossentropy": restricted_crossentropy,
+}
+
+
+def _cheapest(scores: np.ndarray, proba: np.ndarray, costs: np.ndarray) -> np.ndarray:
+    """Return the decision of the lowest expected cost for each row.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_classes)
+        -inf where a class is not allowed: no decision lands there. Decides between decisions
+        that cost the same.
+    proba : ndarray of shape (n_samples, n_classes)
+    costs : ndarray of shape (n_classes, n_classes) or (n_samples, n_classes, n_classes)
+        C[i, j], the cost of predicting j when the truth is i.
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples,)
+    """
+    # What a prediction saves over the dearest one: the same order, and exactly in the order of
+    # the probabilities where all errors cost the same.
+    costs = scaled(costs, axis=(-2, -1))[0]
+    saved = costs.max(axis=-1, keepdims=True) - costs
+    savings = (proba.astype(np.float64)[:, np.newaxis] @ saved)[:, 0]
+    savings[scores == -np.inf] = -np.inf
+    is_best = savings == savings.max(axis=1, keepdims=True)
+    return np.where(is_best, scores, -np.inf).argmax(axis=1)
+
+
+def _in_mean_errors(costs: np.ndarray, true: np.ndarray, argument: str) -> np.ndarray:
+    """Return costs in a unit of their own: the mean size of those of errors, or of all.
+
+    Parameters
+    ----------
+    costs : ndarray of shape (n, n_classes)
+    true : ndarray of int of shape (n,)
+        The column of each row that is no error.
+    argument : str
+        For the message.
+    """
+    costs = scaled(costs)[0]
+    is_error = np.arange(costs.shape[1]) != true[:, np.newaxis]
+    sizes = np.abs(costs[is_error]) if costs[is_error].any() else np.abs(costs)
+    with np.errstate(over="ignore"):
+        costs = costs / (sizes.mean() or 1.0)
+    if np.abs(costs).max() > np.finfo(np.float32).max:
+        raise ValueError(
+            f"{argument} must hold costs whose sizes float32 can tell apart; got some that are "
+            f"{np.abs(costs).max():.0e} times the mean cost of an error. Bring them closer."
+        )
+    return costs
+
+
+def _mean_costs(costs: np.ndarray, weight: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the mean costs of the rows of each class, and in the last column their weight."""
+    costs, exponent = scaled(costs)
+    sums = np.zeros((costs.shape[1], costs.shape[1] + 1))
+    np.add.at(sums, codes, weight[:, np.newaxis] * np.c_[costs, np.ones(len(costs))])
+    total = sums[:, -1:]
+    means = np.ldexp(sums[:, :-1] / np.where(total > 0, total, 1), exponent)
+    return np.hstack([means, total])
+
+
+def _pooled(seen: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Return the means of two lots of rows together, as `_mean_costs` returns those of one."""
+    total = seen[:, -1:] + means[:, -1:]
+    share = means[:, -1:] / np.where(total > 0, total, 1)
+    return np.hstack([seen[:, :-1] * (1 - share) + means[:, :-1] * share, total])
+
+
+@documented
+class CostSensitiveClassifier(SoftmaxClassifier):
+    """Neural network classifier for errors that cost more than others.
+
+    For problems in which calling a B a C costs more than calling it an A: lending to somebody
+    who will not pay, sending home a patient who is ill. Class weights cannot say that, for they
+    know the true class only. The costs go into the loss, which then cares for the rows where
+    they matter, and into the decision, which takes the class of the lowest expected cost; the
+    metrics that count them are in `skmask.metrics`.
+
+    Costs are known as a matrix, or row by row: the amount of the credit, the price of the
+    house. Only their proportions matter: all costs times ten give the same classifier.
+
+    Parameters
+    ----------
+    {hidden}
+    {network}
+    classes : array-like of shape (n_classes,), default=None
+        All labels, in the order of the columns of `allowed` and of the axes of `cost_matrix`
+        and `costs`. For data whose training part may lack a class. None: the labels of `y`,
+        sorted.
+    {class_weight}
+    {optimizer}
+    {training}
+    {allowed_columns}
+    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
+        C[i, j] is the cost of predicting class j when the truth is class i. An array is in the
+        order of `classes`, or sorted where it is None; a DataFrame is labelled on both axes, in
+        any order. In libraries that have no names of rows (polars, pyarrow) one column more
+        holds the true class of each row. The diagonal need not be zero; negative costs are
+        profits. None: each error costs 1, or what `costs` of shape (n_samples, n_classes) in
+        `fit` say, see `cost_matrix_`.
+    loss : {"expected_cost", "weighted_crossentropy", "crossentropy"}, default="expected_cost"
+        What is minimised, see Notes. "weighted_crossentropy" takes no negative costs.
+    decision : {"min_expected_cost", "argmax"}, default="min_expected_cost"
+        Whether `predict` takes the class of the lowest expected cost or the most probable one.
+        Read and checked at prediction: it can be changed after `fit`.
+        With "weighted_crossentropy" the probabilities lean to what is dear to miss already:
+        there "argmax" is the decision, or the costs count twice.
+
+    Attributes
+    ----------
+    {classes_attribute}
+    cost_matrix_ : ndarray of float64 of shape (n_classes, n_classes)
+        What the decision uses, its axes in the order of `classes_`: `cost_matrix`, or the mean
+        costs of the training rows of each class where `fit` was given `costs` instead.
+    {history}
+    {fitted}
+
+    See Also
+    --------
+    skmask.metrics.make_cost_scorer : a scorer that counts the costs; `score` is accuracy.
+    skmask.nn.losses.ExpectedCost, skmask.nn.losses.CostWeightedCrossentropy : the losses, for a
+        Keras model of one's own.
+
+    Notes
+    -----
+    With probabilities p, the loss of a row of class y is, for "expected_cost"::
+
+        sum_j p_j C[y, j] / c - log p_y
+
+    and for "weighted_crossentropy"::
+
+        -log p_y * C[y, argmax p] / c
+
+    with the costs of the row in the place of C[y] where `costs` were given, and c the mean size
+    of the costs of errors, or of all where errors cost nothing, so that the unit of the costs
+    does not matter. The decision is argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes;
+    of decisions that cost the same, the most probable.
+
+    `decision_function` is that of the network: its largest value is the most probable class,
+    not the cheapest.
+
+    References
+    ----------
+    .. [1] C. Elkan, "The foundations of cost-sensitive learning", IJCAI 2001, pp. 973-978.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmask import CostSensitiveClassifier
+    >>> from skmask.datasets import make_cost_sensitive_classification
+    >>> from skmask.metrics import mean_cost
+    >>> X, y, cost_matrix = make_cost_sensitive_classification(random_state=0)
+    >>> clf = CostSensitiveClassifier(cost_matrix=cost_matrix, epochs=5, random_state=0)
+    >>> predicted = clf.fit(X, y).predict(X)
+    >>> np.array_equal(clf.cost_matrix_, cost_matrix)
+    True
+    >>> bool(mean_cost(y, predicted, cost_matrix) <= cost_matrix.max())
+    True
+    """
+
+    _parameter_constraints = {
+        **SoftmaxClassifier._parameter_constraints,
+        "allowed_columns": [object, None],
+        "cost_matrix": ["array-like", None],
+        "loss": [StrOptions(set(_LOSSES))],
+        "decision": [StrOptions({"min_expected_cost", "argmax"})],
+    }
+
+    # Beside `allowed`, which the base asks for.
+    __metadata_request__fit = {"costs": True}
+    __metadata_request__partial_fit = {"costs": True}
+    __metadata_request__predict = {"costs": True}
+    __metadata_request__score = {"costs": True}
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        network=None,
+        classes=None,
+        class_weight=None,
+        optimizer="adam",
+        learning_rate=None,
+        batch_size=32,
+        epochs=100,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+        dtype="auto",
+        allowed_columns=None,
+        cost_matrix=None,
+        loss="expected_cost",
+        decision="min_expected_cost",
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            network=network,
+            classes=classes,
+            class_weight=class_weight,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            epochs=epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+            dtype=dtype,
+            allowed_columns=allowed_columns,
+            cost_matrix=cost_matrix,
+            loss=loss,
+            decision=decision,
+        )
+
+    @with_callbacks
+    @documented
+    def fit(self, X, y, sample_weight=None, *, allowed=None, costs=None):
+        """Fit the network to training data.
+
+        Parameters
+        ----------
+        {x_fit}
+        {y}
+        {weight}
+        {allowed}
+        {costs}
+
+        {fit_returns}
+        """
+        return self._fit(X, y, sample_weight=sample_weight, allowed=allowed, costs=costs)
+
+    @documented
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None, costs=None):
+        """Train one epoch on the rows given, from where the last call ended.
+
+        Parameters
+        ----------
+        {x_part}
+        {y}
+        {classes_part}
+        {weight_part}
+        {allowed}
+        {costs}
+
+        {part_returns}
+        """
+        return self._partial_fit(
+            X, y, classes, sample_weight=sample_weight, allowed=allowed, costs=costs
+        )
+
+    @documented
+    def predict(self, X, *, allowed=None, costs=None):
+        """Predict class labels, by the parameter `decision`.
+
+        Parameters
+        ----------
+        {x}
+        {allowed_to_predict}
+        {costs_to_predict}
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels, always of classes that are allowed.
+
+        Raises
+        ------
+        ValueError
+            If the decision needs `costs` and they were not given.
+        """
+        return self._decisions(X, allowed, costs, ndims=(3,))
+
+    @documented
+    def score(self, X, y, sample_weight=None, *, allowed=None, costs=None):
+        """Return the accuracy on the given rows. For what it costs: `skmask.metrics`.
+
+        Parameters
+        ----------
+        {x}
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        {allowed_to_predict}
+        {costs_to_predict}
+            Of shape (n_samples, n_classes) they say nothing about a decision, and are not used:
+            so that a search may hand the same costs to `fit` and to `score`.
+
+        Returns
+        -------
+        float
+            Share of rows whose label is predicted.
+        """
+        return accuracy(y, self._decisions(X, allowed, costs, ndims=(2, 3)), sample_weight)
+
+    def _decisions(self, X: Any, allowed: Any, costs: Any, *, ndims: tuple[int, ...]) -> np.ndarray:
+        """Return the label decided for in each row; costs of two dimensions decide nothing."""
+        self._check_read_now("decision")
+        scores = self._scores(X, allowed)
+        if costs is not None:
+            costs = check_costs(costs, n_samples=len(scores), classes=self._labels, ndims=ndims)
+        if self.decision == "argmax":
+            return decode_labels(scores.argmax(axis=1), self.classes_)
+        if costs is None or costs.ndim == 2:
+            if self._costs_depend_on_row:
+                raise ValueError(
+                    "costs must be given for prediction after a fit with costs of shape "
+                    "(n_samples, n_classes, n_classes); got None. Pass those of these rows, or "
+                    "set decision='argmax'."
+                )
+            costs = self.cost_matrix_
+        return decode_labels(_cheapest(scores, softmax(scores), costs), self.classes_)
+
+    def _make_loss(self) -> Loss:
+        return Loss(_LOSSES[self.loss], metrics=(("accuracy", masked_accuracy),))
+
+    def _read_rows(
+        self, X: Any, y: Any, *, labels: Any, reset: bool, costs: Any = None, **metadata: Any
+    ) -> Rows:
+        rows = super()._read_rows(X, y, labels=labels, reset=reset, **metadata)
+        labels = rows.attributes["_labels"]
+        matrix = check_cost_matrix(self.cost_matrix, labels)
+        seen = None if reset else self._costs_seen
+        depend_on_row = not reset and self._costs_depend_on_row
+        by_row = None
+        if costs is not None:
+            costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
+            depend_on_row |= costs.ndim == 3
+            by_row = costs_of_truth(costs, rows.target)
+            means = _mean_costs(by_row, rows.weight, rows.target)
+            means[:, -1] = rows.in_units_given(means[:, -1])
+            seen = means if seen is None else _pooled(seen, means)
+        if seen is not None and self.cost_matrix is None:
+            matrix = np.where(seen[:, -1:] > 0, seen[:, :-1], matrix)
+        rows.attributes.update(
+            cost_matrix_=matrix, _costs_seen=seen, _costs_depend_on_row=depend_on_row
+        )
+        return self._with_costs_for_the_loss(rows, matrix, by_row)
+
+    def _with_costs_for_the_loss(
+        self, rows: Rows, matrix: np.ndarray, by_row: np.ndarray | None
+    ) -> Rows:
+        name, costs, true = "cost_matrix", matrix, np.arange(len(matrix))
+        if by_row is not None:
+            name, costs, true = "costs", by_row, rows.target
+        if self.loss == "weighted_crossentropy":
+            check_not_negative(costs, name)
+        if self.loss != "crossentropy":
+            inputs = rows.constants if by_row is None else rows.columns
+            inputs[name] = _in_mean_errors(costs, true, name)
+        return rows

@@ -1,0 +1,698 @@
+"""WeightedMultilabelClassifier: many labels, of which each row has few."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.special import expit, log_expit, logit, softmax
+from sklearn.callback import with_callbacks
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from skmask.data._frames import as_list, without_names
+from skmask.data._hold_out import rarest_label
+from skmask.data._labels import accuracy, check_classes, decode_labels, encode_label_matrix
+from skmask.data._messages import naming, quote
+from skmask.data._numbers import average, check_float32, real_array, scaled, zero_or_one
+from skmask.data._validation import (
+    Interval,
+    StrOptions,
+    check_by_label,
+    check_entry_weight,
+    check_sample_weight,
+)
+from skmask.engine import Loss, Network, Predictor, State
+from skmask.estimators._base import BaseKerasClassifier, Rows
+from skmask.estimators._docs import documented
+from skmask.nn.losses import asymmetric_loss, focal_loss, weighted_binary_crossentropy
+from skmask.nn.metrics import logit_precision, logit_recall
+
+__all__ = ["WeightedMultilabelClassifier"]
+
+_LOSSES: dict[str, Callable[..., Any]] = {
+    "weighted_bce": weighted_binary_crossentropy,
+    "focal": focal_loss,
+    "asymmetric": asymmetric_loss,
+}
+
+_NO_MATRIX = (
+    "y must be one class per row, or 0, 1 and NaN in a column for each label; got {}. Use "
+    "sklearn.preprocessing.MultiLabelBinarizer."
+)
+
+# Tuned thresholds stay where the sigmoid of a float64 is neither 0 nor 1.
+_CUTOFF_AT_MOST = 30.0
+
+
+def _best_cutoff(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+    """Return the cutoff above which predictions have the largest F1.
+
+    Parameters
+    ----------
+    logits, y, weight : ndarray of shape (n,)
+        `y` is 0 or 1; entries of weight 0 do not count.
+
+    Returns
+    -------
+    float
+        Half-way between two logits; 0 where no positive counts.
+    """
+    counts = weight > 0
+    order = np.argsort(-logits[counts], kind="stable")
+    logits, y, weight = (values[counts][order] for values in (logits, y, weight))
+    hits, predicted = np.cumsum(weight * y), np.cumsum(weight)
+    if not hits.size or hits[-1] == 0:
+        return 0.0
+    f1 = 2 * hits / (predicted + hits[-1])
+    f1[:-1][logits[:-1] == logits[1:]] = -1  # a cutoff cannot part what is equal
+    best = int(f1.argmax())
+    below = logits[best + 1] if best + 1 < len(logits) else logits[best] - 1
+    return float(np.clip((logits[best] + below) / 2, -_CUTOFF_AT_MOST, _CUTOFF_AT_MOST))
+
+
+def _with_at_least(predicted: np.ndarray, proba: np.ndarray, min_labels: int) -> np.ndarray:
+    """Add to each row its most probable labels until it has as many as it must."""
+    if min_labels == 0:
+        return predicted
+    # Those that are predicted come first, then by probability.
+    order = np.argsort(-np.where(predicted, np.inf, proba), axis=1, kind="stable")
+    predicted = predicted.copy()
+    np.put_along_axis(predicted, order[:, :min_labels], True, axis=1)
+    return predicted
+
+
+@documented
+class WeightedMultilabelClassifier(BaseKerasClassifier):
+    """Neural network classifier for many labels, of which each row has few.
+
+    For problems like tags, defects or diagnoses: thirty labels, about one of them on each row.
+    A plain network learns to say "none" and is right for 97% of the entries. Here a missed
+    positive costs more than a false alarm (`pos_weight`), the threshold of each label can be
+    tuned on rows held out of training, and a row can be given a label at least (`min_labels`).
+
+    Labels that nobody looked at are NaN in `y`: they count neither in the loss nor in
+    `pos_weight` nor in the metrics. A `y` of one class per row is taken as one label against
+    the rest for each class, and `predict` gives classes.
+
+    Parameters
+    ----------
+    {hidden}
+    {network}
+    classes : array-like of shape (n_labels,) or (n_classes,), default=None
+        Names of the columns of `y`, in their order; those of a DataFrame are brought in this
+        order. For a `y` of one class per row, all classes. None: the columns of a DataFrame, or
+        numbers; for one class per row, the labels of `y`.
+    {optimizer}
+    {training}
+    pos_weight : "balanced", float, array-like of shape (n_labels,), Series, dict, one-row \
+            DataFrame, or None, default="balanced"
+        Factor on the loss of a label's positives. "balanced": the weight of the label's
+        negatives in the training rows over that of its positives, unknown ones left out; in
+        `partial_fit`, of all rows so far. Series, dict and DataFrame are aligned by label.
+        None: 1.
+    loss : {"weighted_bce", "focal", "asymmetric"}, default="weighted_bce"
+        See Notes.
+    threshold : float, array-like of shape (n_labels,), Series, dict, one-row DataFrame or \
+            "tuned", default=0.5
+        Probability, before it is calibrated, above which a label is predicted. "tuned": for
+        each label what has the largest F1 on `validation_fraction` of the rows, which are held
+        out of training; 0.5 for a label without a positive there.
+    min_labels : int, default=0
+        How many labels a row gets at least; the most probable ones are added. Read and checked
+        at prediction: it can be changed after `fit`.
+    calibrated : bool, default=False
+        Take log `pos_weight` off the logits for `predict_proba` and `predict_log_proba`, so that
+        they are the probabilities of the unweighted problem, while `predict` favours recall as
+        before. With "weighted_bce" only. Read and checked at prediction: it can be changed
+        after `fit`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_labels,) or (n_classes,)
+        Numbers of the labels, as in scikit-learn's own multilabel classifiers; for one class
+        per row, the classes, sorted.
+    label_names_ : ndarray of shape (n_labels,)
+        What each output stands for: names of the columns of `y`, or classes; for two classes
+        the second.
+    pos_weight_ : ndarray of float64 of shape (n_labels,)
+        The factors used.
+    thresholds_ : ndarray of float64 of shape (n_labels,)
+        The thresholds used.
+    history_ : dict of str to list of float
+        Per epoch, over the training rows: "loss", the mean over the known labels, "recall" and
+        "precision", of all labels together at the threshold (0.5 while it is to be tuned);
+        where rows are held out, the same with "val_".
+    {fitted}
+
+    See Also
+    --------
+    skmask.nn.losses.WeightedBinaryCrossentropy : the loss, for a Keras model of one's own.
+    skmask.nn.metrics.LogitRecall : the metric.
+
+    Notes
+    -----
+    With p the sigmoid of a label's logit and w its `pos_weight`, the loss of an entry is, for
+    "weighted_bce" [1]_::
+
+        -w y log p - (1 - y) log (1 - p)
+
+    so that the odds that the model says are w times the true odds. "focal" [2]_ puts the factors
+    (1 - p)^2 and p^2 on the two terms; "asymmetric" [3]_ (1 - p) and q^4, with
+    q = max(p - 0.05, 0) in the place of p in the second. As published these have no
+    `pos_weight`: pass None for that.
+
+    For one class per row of more than two, `predict_proba` divides the probabilities of a row
+    by their sum, and `predict` takes the class that is farthest above its threshold.
+
+    References
+    ----------
+    .. [1] TensorFlow, `tf.nn.weighted_cross_entropy_with_logits`.
+    .. [2] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    .. [3] T. Ridnik et al., "Asymmetric loss for multi-label classification", ICCV 2021.
+
+    Examples
+    --------
+    >>> from skmask import WeightedMultilabelClassifier
+    >>> from skmask.datasets import make_sparse_multilabel
+    >>> X, Y = make_sparse_multilabel(2000, random_state=0)
+    >>> clf = WeightedMultilabelClassifier(epochs=5, min_labels=1, random_state=0).fit(X, Y)
+    >>> predicted = clf.predict(X)
+    >>> predicted.shape == Y.shape, int(predicted.sum(axis=1).min()) >= 1
+    (True, True)
+    """
+
+    _parameter_constraints = {
+        **BaseKerasClassifier._parameter_constraints,
+        "pos_weight": [
+            StrOptions({"balanced"}),
+            Interval(Real, 0, None, closed="left"),
+            "array-like",
+            dict,
+            None,
+        ],
+        "loss": [StrOptions(set(_LOSSES))],
+        "threshold": [
+            StrOptions({"tuned"}),
+            Interval(Real, 0, 1, closed="both"),
+            "array-like",
+            dict,
+        ],
+        "min_labels": [Interval(Integral, 0, None, closed="left")],
+        "calibrated": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        network=None,
+        classes=None,
+        optimizer="adam",
+        learning_rate=None,
+        batch_size=32,
+        epochs=100,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+        dtype="auto",
+        pos_weight="balanced",
+        loss="weighted_bce",
+        threshold=0.5,
+        min_labels=0,
+        calibrated=False,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            network=network,
+            classes=classes,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            epochs=epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+            dtype=dtype,
+            pos_weight=pos_weight,
+            loss=loss,
+            threshold=threshold,
+            min_labels=min_labels,
+            calibrated=calibrated,
+        )
+
+    @with_callbacks
+    @documented
+    def fit(self, X, y, sample_weight=None):
+        """Fit the network to training data.
+
+        Warns of labels without a positive, and of labels that are never predicted on the
+        training rows.
+
+        Parameters
+        ----------
+        {x_fit}
+        {label_matrix}
+        {entry_weight}
+
+        {fit_returns}
+        """
+        self._fit(X, y, hold_out=self._is_tuned(), sample_weight=sample_weight)
+        self._warn_of_labels_never_predicted(X)
+        return self
+
+    @documented
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch on the rows given, from where the last call ended.
+
+        Parameters
+        ----------
+        {x_part}
+        {label_matrix}
+        classes : array-like of shape (n_labels,) or (n_classes,), default=None
+            As the parameter `classes`. Needed in the first call for a `y` of one class per row,
+            unless the parameter gives them.
+        {entry_weight_part}
+
+        {part_returns}
+        """
+        return self._partial_fit(X, y, classes, sample_weight=sample_weight)
+
+    @documented
+    def predict(self, X):
+        """Predict labels: those above their thresholds, and as many as `min_labels` says.
+
+        Parameters
+        ----------
+        {x}
+
+        Returns
+        -------
+        ndarray of int of shape (n_samples, n_labels), or of classes of shape (n_samples,)
+            0 or 1 for each label; after a fit to one class per row, classes.
+        """
+        logits = self._logits(X)
+        self._check_read_now("min_labels")
+        _check_min_labels(self.min_labels, self.label_names_)
+        above = logits - self._cutoffs()
+        if self._is_one_vs_rest:
+            best = above.argmax(axis=1) if above.shape[1] > 1 else np.where(above[:, 0] > 0, -1, 0)
+            return decode_labels(best, self.classes_)
+        return _with_at_least(above > 0, self._calibrated(logits), self.min_labels).astype(int)
+
+    @documented
+    def predict_proba(self, X):
+        """Predict the probability of each label.
+
+        Parameters
+        ----------
+        {x}
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_labels) or (n_samples, n_classes)
+            Columns follow `label_names_`; they do not sum to 1. After a fit to one class per
+            row they follow `classes_`, and do.
+        """
+        logits = self._calibrated(self._logits(X))
+        if not self._is_one_vs_rest:
+            return expit(logits)
+        if logits.shape[1] == 1:
+            return _of_two(expit(-logits), expit(logits), len(self.classes_))
+        return softmax(log_expit(logits), axis=1)
+
+    @documented
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each label.
+
+        Parameters
+        ----------
+        {x}
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_labels) or (n_samples, n_classes)
+            Of `predict_proba`.
+        """
+        logits = self._calibrated(self._logits(X))
+        if not self._is_one_vs_rest:
+            return log_expit(logits)
+        if logits.shape[1] == 1:
+            return _of_two(log_expit(-logits), log_expit(logits), len(self.classes_))
+        log_proba = log_expit(logits)
+        return log_proba - np.logaddexp.reduce(log_proba, axis=1, keepdims=True)
+
+    @documented
+    def decision_function(self, X):
+        """Return how far each logit is above the threshold of its label.
+
+        Parameters
+        ----------
+        {x}
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_labels), (n_samples, n_classes), or \
+                (n_samples,) for two classes
+            Above 0 where `predict` says 1, `min_labels` aside.
+        """
+        above = self._logits(X) - self._cutoffs()
+        return above[:, 0] if self._is_one_vs_rest and above.shape[1] == 1 else above
+
+    @documented
+    def score(self, X, y, sample_weight=None):
+        """Return the share of rows whose labels are all predicted rightly.
+
+        Parameters
+        ----------
+        {x}
+        {label_matrix}
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Weights of the rows, or of their entries: those of weight 0 are left out, as unknown
+            ones are, and a row counts by the mean of the others.
+
+        Returns
+        -------
+        float
+            Subset accuracy over the known labels, rows without one left out; for one class per
+            row, accuracy.
+
+        Raises
+        ------
+        ValueError
+            If no label is known, and for other bad input.
+        """
+        predicted = self.predict(X)
+        if self._is_one_vs_rest:
+            return accuracy(y, predicted, sample_weight)
+        y, is_known, names = encode_label_matrix(y, self.label_names_)
+        with naming("X and y"):
+            check_consistent_length(predicted, y)
+        weight = _by_entry(_read_weight(sample_weight, y.shape, names))
+        counts = is_known & (weight > 0)
+        if not counts.any():
+            raise ValueError(
+                "y must hold a known label with a weight above 0; got none. Pass rows of which "
+                "something is known."
+            )
+        n_counted = np.maximum(counts.sum(axis=1), 1)
+        by_row = np.where(counts, scaled(weight)[0], 0).sum(axis=1) / n_counted
+        return float(average(((y == predicted) | ~counts).all(axis=1), by_row))
+
+    def _make_loss(self) -> Loss:
+        metrics = ("recall", logit_recall), ("precision", logit_precision)
+        return Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",))
+
+    # Reading what is given.
+
+    def _is_tuned(self) -> bool:
+        return isinstance(self.threshold, str)
+
+    def _reason_to_hold_out(self) -> tuple[str, str]:
+        if self._is_tuned() and not self.early_stopping:
+            return "threshold='tuned'", "give threshold as a number"
+        return super()._reason_to_hold_out()
+
+    def _check_partial_fit(self, y: Any, classes: Any) -> Any:
+        if self._is_tuned():
+            raise ValueError(
+                "threshold must be given in partial_fit, which holds no rows out; got 'tuned'. "
+                "Give a number, or one for each label."
+            )
+        reset = not self.__sklearn_is_fitted__()
+        is_matrix = self._is_label_matrix(y, classes, reset=reset)
+        return self._announced_labels(classes, are_needed=not is_matrix)
+
+    def _output_labels(self) -> np.ndarray:
+        return self.label_names_
+
+    def _read_rows(
+        self, X: Any, y: Any, *, labels: Any, reset: bool, sample_weight: Any = None, **_: Any
+    ) -> Rows:
+        if self._is_label_matrix(y, labels, reset=reset):
+            rows = self._read_label_matrix(X, y, sample_weight, labels, reset=reset)
+        else:
+            rows = self._read_classes(X, y, sample_weight, labels, reset=reset)
+        return self._with_weights_and_thresholds(rows, reset=reset)
+
+    def _read_label_matrix(
+        self, X: Any, y: Any, sample_weight: Any, labels: Any, *, reset: bool
+    ) -> Rows:
+        with naming("X and y"):
+            check_consistent_length(X, y)
+        X = self._check_X(X, reset=reset)
+        if labels is None and self.classes is not None:
+            labels = check_classes(self.classes, np.empty(0))
+        target, is_known, names = encode_label_matrix(y, labels)
+        if reset and not is_known.any(axis=0).all():
+            raise ValueError(
+                "y must hold a known value for each label; got only NaN for "
+                f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."
+            )
+        weight = _read_weight(sample_weight, target.shape, names)
+        weight, exponent = scaled(weight)
+        if not is_known.all():
+            weight = _by_entry(weight) * is_known
+        strata = rarest_label((target * _by_entry(weight)) > 0, self.validation_fraction)
+        attributes = {
+            "classes_": np.arange(len(names)),
+            "label_names_": names,
+            "_labels": names,
+            "_is_one_vs_rest": False,
+        }
+        return Rows(
+            X,
+            target,
+            weight,
+            names,
+            len(names),
+            strata,
+            exponent=int(exponent),
+            attributes=attributes,
+        )
+
+    def _read_classes(
+        self, X: Any, y: Any, sample_weight: Any, labels: Any, *, reset: bool
+    ) -> Rows:
+        X, y, codes, labels = self._read_labels(X, y, labels, reset=reset)
+        classes = np.sort(labels)
+        positive = np.arange(len(classes)) if len(classes) > 2 else np.array([len(classes) - 1])
+        target = (codes[:, np.newaxis] == positive).astype(np.int8)
+        weight, exponent = scaled(check_sample_weight(sample_weight, len(codes)))
+        attributes = {
+            "classes_": classes,
+            "label_names_": classes[positive],
+            "_labels": labels,
+            "_is_one_vs_rest": True,
+        }
+        return Rows(
+            X,
+            target,
+            weight,
+            classes,
+            len(positive),
+            codes,
+            exponent=int(exponent),
+            attributes=attributes,
+        )
+
+    def _with_weights_and_thresholds(self, rows: Rows, *, reset: bool) -> Rows:
+        names = rows.attributes["label_names_"]
+        _check_min_labels(self.min_labels, names)
+        weight = _by_entry(rows.weight)
+        sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
+        sums = rows.in_units_given(sums)
+        sums = sums if reset else sums + self._weight_seen
+        pos_weight = self._pos_weight_for(names, *sums)
+        if self.calibrated:
+            _check_can_be_calibrated(self.loss, pos_weight, names)
+        if reset and not sums[1].all():
+            warnings.warn(
+                f"y has no positive for the labels {quote(names[sums[1] == 0])}: they cannot be "
+                "learnt, and their pos_weight is 1 where it is to be balanced.",
+                stacklevel=4,
+            )
+        thresholds = np.full(len(names), 0.5)
+        if not self._is_tuned():
+            thresholds = check_by_label(self.threshold, names, "threshold", at_most=1)
+        constants = {"pos_weight": pos_weight, "cutoff": logit(thresholds)}
+        return replace(
+            rows,
+            constants=constants,
+            attributes={
+                **rows.attributes,
+                "pos_weight_": pos_weight,
+                "thresholds_": thresholds,
+                "_loss_of_fit": self.loss,
+                "_weight_seen": sums,
+            },
+        )
+
+    def _pos_weight_for(
+        self, names: np.ndarray, negatives: np.ndarray, positives: np.ndarray
+    ) -> np.ndarray:
+        if self.pos_weight is None:
+            return np.ones(len(names))
+        if isinstance(self.pos_weight, str):
+            has_both = (negatives > 0) & (positives > 0)
+            weights = np.where(has_both, negatives, 1) / np.where(has_both, positives, 1)
+            return check_float32(
+                weights,
+                "sample_weight of negatives over that of positives, for pos_weight='balanced',",
+                "Bring the weights closer, or pass pos_weight.",
+            )
+        weights = check_by_label(self.pos_weight, names, "pos_weight")
+        return check_float32(weights, "pos_weight", "Give other factors.")
+
+    def _check_goes_on(self, rows: Rows) -> None:
+        super()._check_goes_on(rows)
+        if rows.attributes["_is_one_vs_rest"] != self._is_one_vs_rest:
+            raise ValueError(
+                "y must be of one kind in every call, a class per row or a column per label; got "
+                "the other kind. Pass it as before."
+            )
+
+    def _is_label_matrix(self, y: Any, classes: Any, *, reset: bool) -> bool:
+        """Say whether a target has a column for each label, not one class per row.
+
+        A single column is a label where it was one before; otherwise where it holds 0, 1 and
+        NaN only and no more than one label is announced.
+        """
+        y = _as_table(y)
+        n_columns = y.shape[1] if len(y.shape) == 2 else 0
+        if n_columns != 1 or sparse.issparse(y):
+            return len(y.shape) == 2
+        classes = self.classes if classes is None else classes
+        if not reset or (self.__sklearn_is_fitted__() and self.warm_start):
+            return not self._is_one_vs_rest
+        return (classes is None or np.size(classes) == 1) and _holds_zero_or_one(y)
+
+    # What follows from the trained network.
+
+    def _attributes_from(
+        self, network: Network, state: State, held_out: Rows | None
+    ) -> dict[str, Any]:
+        if held_out is None or not self._is_tuned():
+            return {}
+        logits = Predictor(network, state.weights)(held_out.X)
+        weight = np.broadcast_to(_by_entry(held_out.weight), logits.shape)
+        cutoffs = map(_best_cutoff, logits.T, held_out.target.T, weight.T)
+        return {"thresholds_": expit(np.fromiter(cutoffs, float))}
+
+    def _warn_of_labels_never_predicted(self, X: Any) -> None:
+        predicted = self.predict(X)
+        if self._is_one_vs_rest:
+            never = self.label_names_[~np.isin(self.label_names_, predicted)]
+        else:
+            never = self.label_names_[~predicted.any(axis=0)]
+        if never.size:
+            warnings.warn(
+                f"The labels {quote(never)} are never predicted on the training rows. Raise "
+                "pos_weight, lower threshold or tune it, or train for longer.",
+                stacklevel=4,
+            )
+
+    # Prediction.
+
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self._predictor()(self._check_X(X, reset=False)).astype(np.float64)
+
+    def _cutoffs(self) -> np.ndarray:
+        return logit(self.thresholds_)
+
+    def _calibrated(self, logits: np.ndarray) -> np.ndarray:
+        self._check_read_now("calibrated")
+        if not self.calibrated:
+            return logits
+        _check_can_be_calibrated(self._loss_of_fit, self.pos_weight_, self.label_names_)
+        return logits - np.log(self.pos_weight_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _check_min_labels(min_labels: int, names: np.ndarray) -> None:
+    if min_labels > len(names):
+        raise ValueError(
+            f"min_labels must not be above the number of labels, {len(names)}; got {min_labels}. "
+            "Ask for fewer."
+        )
+
+
+def _check_can_be_calibrated(loss: str, pos_weight: np.ndarray, names: np.ndarray) -> None:
+    """Raise where the odds of the unweighted problem do not follow from the logits."""
+    if loss != "weighted_bce":
+        raise ValueError(
+            "calibrated must be False unless loss='weighted_bce', whose odds are known; got "
+            f"True with loss={loss!r}. Use sklearn.calibration, or fit with the other loss."
+        )
+    if not pos_weight.all():
+        raise ValueError(
+            "pos_weight must be above 0 where calibrated=True takes its logarithm; got 0 for "
+            f"{quote(names[pos_weight == 0])}. Raise it, or set calibrated=False."
+        )
+
+
+def _as_table(y: Any) -> Any:
+    """Return a target as something that has a shape."""
+    if y is None:
+        raise ValueError(
+            "y must be given: every fit and score requires y to be passed, but the target y is "
+            "None. Pass a class per row, or a column for each label."
+        )
+    y = as_list(y)
+    if isinstance(y, list | tuple) and any(isinstance(row, set | frozenset) for row in y):
+        raise ValueError(_NO_MATRIX.format("sets"))
+    y = without_names(y, "y")
+    if not hasattr(y, "shape"):
+        try:
+            y = np.asarray(y)
+        except ValueError as error:
+            raise ValueError(_NO_MATRIX.format("rows of unequal length")) from error
+    if len(y.shape) not in ((2,) if sparse.issparse(y) else (1, 2)):
+        raise ValueError(_NO_MATRIX.format(f"shape {tuple(y.shape)}"))
+    return y
+
+
+def _holds_zero_or_one(y: Any) -> bool:
+    """Say whether an array holds nothing but 0, 1 and what is unknown."""
+    try:
+        values = real_array(y, "y", _NO_MATRIX, may_miss=True)
+    except (TypeError, ValueError):
+        return False
+    return bool(zero_or_one(values, may_miss=True).all())
+
+
+def _read_weight(sample_weight: Any, shape: tuple[int, ...], names: np.ndarray) -> np.ndarray:
+    """Return weights by row, or by row and label."""
+    with naming("sample_weight"):
+        n_axes = np.asarray(without_names(sample_weight, "sample_weight")).ndim
+    if n_axes == 2:
+        return check_entry_weight(sample_weight, shape, names)
+    return check_sample_weight(sample_weight, shape[0])
+
+
+def _by_entry(weight: np.ndarray) -> np.ndarray:
+    """Return weights by row or by entry with an axis for the labels."""
+    return weight if weight.ndim == 2 else weight[:, np.newaxis]
+
+
+def _of_two(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the columns of two classes, or of the only one."""
+    return np.hstack([first, second]) if n_classes == 2 else np.ones_like(first)

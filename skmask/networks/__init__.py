@@ -1,0 +1,22 @@
+"""Networks as data: parameters, shapes of weights, and the forward pass in NumPy."""
+
+from skmask.networks._base import ACTIVATIONS, Network, Signature, Weight, layer_sizes
+from skmask.networks._mlp import MLP
+from skmask.networks._prototype_sums import KERNELS, PrototypeSums, is_product_safe, kernel_values
+from skmask.networks._recurrent import CELLS, EncoderDecoder, Recurrent
+
+__all__ = [
+    "ACTIVATIONS",
+    "CELLS",
+    "KERNELS",
+    "MLP",
+    "EncoderDecoder",
+    "Network",
+    "PrototypeSums",
+    "Recurrent",
+    "Signature",
+    "Weight",
+    "is_product_safe",
+    "kernel_values",
+    "layer_sizes",
+]

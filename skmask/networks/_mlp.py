@@ -1,0 +1,91 @@
+"""MLP: the multi-layer perceptron."""
+
+from collections.abc import Hashable
+from itertools import pairwise
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from skmask.networks._base import (
+    ACTIVATIONS,
+    Network,
+    Signature,
+    Weight,
+    Weights,
+    check_share,
+    layer_sizes,
+)
+
+__all__ = ["MLP"]
+
+
+class MLP(Network):
+    """Multi-layer perceptron.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; () for a linear model.
+    activation : str, default="relu"
+        Keras activation of the hidden layers.
+    alpha : float, default=0.0
+        L2 penalty: alpha / 2 times the sum of squares of the kernels, over the rows of a batch, is
+        added to the mean loss of each batch, as in
+        :class:`~sklearn.neural_network.MLPClassifier`.
+    dropout : float, default=0.0
+        Share of each hidden layer's outputs set to 0 in each training step.
+
+    Examples
+    --------
+    >>> from skmask.networks import MLP, Signature
+    >>> [weight.shape for weight in MLP((8,)).weights(Signature((4,), 3))]
+    [(4, 8), (8,), (8, 3), (3,)]
+    """
+
+    def __init__(self, hidden_layer_sizes=(100,), activation="relu", *, alpha=0.0, dropout=0.0):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.alpha = alpha
+        self.dropout = dropout
+
+    def settings(self) -> dict[str, Hashable]:
+        if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation must be one of {sorted(ACTIVATIONS)}; got {self.activation!r}."
+            )
+        return {
+            "hidden_layer_sizes": layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
+            "activation": self.activation,
+            "dropout": check_share(self.dropout, "dropout"),
+        }
+
+    def weights(self, signature: Signature) -> tuple[Weight, ...]:
+        hidden = layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
+        widths = (signature.input_shape[-1], *hidden, signature.n_outputs)
+        return tuple(
+            weight
+            for before, width in pairwise(widths)
+            for weight in (Weight("kernel", (before, width), True), Weight("bias", (width,)))
+        )
+
+    def forward(self, weights: Weights, X: Any, signature: Signature) -> np.ndarray:
+        activate = ACTIVATIONS[self.activation]
+        *hidden, kernel, bias = weights
+        for number in range(0, len(hidden), 2):
+            X = X @ hidden[number]
+            X += hidden[number + 1]
+            X = activate(X)
+        logits = X @ kernel
+        logits += bias
+        return logits
+
+    @property
+    def penalty(self) -> float:
+        is_number = isinstance(self.alpha, Real) and not isinstance(self.alpha, bool)
+        if not is_number or not 0 <= self.alpha < np.inf:
+            raise ValueError(
+                f"alpha must be a finite number of 0 or more; got {self.alpha!r}. Use 0 for no "
+                "penalty."
+            )
+        return float(self.alpha)
