@@ -17,7 +17,7 @@ _HOMES = {
     "RestrictedClassClassifier": "skmask.estimators._restricted",
     "WeightedMultilabelClassifier": "skmask.estimators._multilabel",
 }
-_MODULES = ("datasets", "metrics", "nn")
+_MODULES = ("datasets", "metrics", "networks", "nn")
 
 __all__ = [
     "CostSensitiveClassifier",
@@ -28,6 +28,7 @@ __all__ = [
     "WeightedMultilabelClassifier",
     "datasets",
     "metrics",
+    "networks",
     "nn",
 ]
 

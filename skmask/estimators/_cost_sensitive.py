@@ -1,60 +1,34 @@
 """CostSensitiveClassifier: errors that cost more than others."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.callback import with_callbacks
 
+from skmask.data._costs import check_cost_matrix, check_costs, check_not_negative, costs_of_truth
 from skmask.data._labels import accuracy, decode_labels
 from skmask.data._numbers import scaled
-from skmask.data._validation import (
-    StrOptions,
-    check_cost_matrix,
-    check_costs,
-    check_not_negative,
-    costs_of_truth,
-)
-from skmask.engine import Loss, softmax
-from skmask.estimators._base import Rows
+from skmask.data._sklearn import StrOptions
+from skmask.decisions import cheapest, softmax
+from skmask.engine import Loss
+from skmask.estimators._base import OF_MLP
 from skmask.estimators._docs import documented
-from skmask.estimators._softmax import SoftmaxClassifier
-from skmask.nn.losses import cost_weighted_crossentropy, expected_cost, restricted_crossentropy
-from skmask.nn.metrics import masked_accuracy
+from skmask.estimators._reading import Given
+from skmask.estimators._record import Fit
+from skmask.estimators._rows import Rows
+from skmask.estimators._softmax import SoftmaxClassifier, read_softmax_rows
+from skmask.estimators._training import Parts, described_mlp
+from skmask.networks import Signature
 
 __all__ = ["CostSensitiveClassifier"]
 
-_LOSSES: dict[str, Callable[..., Any]] = {
-    "expected_cost": expected_cost,
-    "weighted_crossentropy": cost_weighted_crossentropy,
-    "crossentropy": restricted_crossentropy,
+# Losses by their names in the package.
+_LOSSES = {
+    "expected_cost": "expected_cost",
+    "weighted_crossentropy": "cost_weighted_crossentropy",
+    "crossentropy": "restricted_crossentropy",
 }
-
-
-def _cheapest(scores: np.ndarray, proba: np.ndarray, costs: np.ndarray) -> np.ndarray:
-    """Return the decision of the lowest expected cost for each row.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples, n_classes)
-        -inf where a class is not allowed: no decision lands there. Decides between decisions
-        that cost the same.
-    proba : ndarray of shape (n_samples, n_classes)
-    costs : ndarray of shape (n_classes, n_classes) or (n_samples, n_classes, n_classes)
-        C[i, j], the cost of predicting j when the truth is i.
-
-    Returns
-    -------
-    ndarray of int of shape (n_samples,)
-    """
-    # What a prediction saves over the dearest one: the same order, and exactly in the order of
-    # the probabilities where all errors cost the same.
-    costs = scaled(costs, axis=(-2, -1))[0]
-    saved = costs.max(axis=-1, keepdims=True) - costs
-    savings = (proba.astype(np.float64)[:, np.newaxis] @ saved)[:, 0]
-    savings[scores == -np.inf] = -np.inf
-    is_best = savings == savings.max(axis=1, keepdims=True)
-    return np.where(is_best, scores, -np.inf).argmax(axis=1)
 
 
 def _in_mean_errors(costs: np.ndarray, true: np.ndarray, argument: str) -> np.ndarray:
@@ -191,6 +165,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     """
 
     _parameter_constraints = {
+        **OF_MLP,
         **SoftmaxClassifier._parameter_constraints,
         "allowed_columns": [object, None],
         "cost_matrix": ["array-like", None],
@@ -209,6 +184,8 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        alpha=0.0,
+        dropout=0.0,
         network=None,
         classes=None,
         class_weight=None,
@@ -232,6 +209,8 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
+            alpha=alpha,
+            dropout=dropout,
             network=network,
             classes=classes,
             class_weight=class_weight,
@@ -337,32 +316,29 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     def _decisions(self, X: Any, allowed: Any, costs: Any, *, ndims: tuple[int, ...]) -> np.ndarray:
         """Return the label decided for in each row; costs of two dimensions decide nothing."""
         self._check_read_now("decision")
-        scores = self._scores(X, allowed)
+        fit = self._fitted()
+        scores = self._scores(fit, X, allowed)
         if costs is not None:
-            costs = check_costs(costs, n_samples=len(scores), classes=self._labels, ndims=ndims)
+            costs = check_costs(costs, n_samples=len(scores), classes=fit["announced"], ndims=ndims)
         if self.decision == "argmax":
-            return decode_labels(scores.argmax(axis=1), self.classes_)
+            return decode_labels(scores.argmax(axis=1), fit["classes_"])
         if costs is None or costs.ndim == 2:
-            if self._costs_depend_on_row:
+            if fit["costs_depend_on_row"]:
                 raise ValueError(
                     "costs must be given for prediction after a fit with costs of shape "
                     "(n_samples, n_classes, n_classes); got None. Pass those of these rows, or "
                     "set decision='argmax'."
                 )
-            costs = self.cost_matrix_
-        return decode_labels(_cheapest(scores, softmax(scores), costs), self.classes_)
+            costs = fit["cost_matrix_"]
+        return decode_labels(cheapest(scores, softmax(scores), costs), fit["classes_"])
 
-    def _make_loss(self) -> Loss:
-        return Loss(_LOSSES[self.loss], metrics=(("accuracy", masked_accuracy),))
-
-    def _read_rows(
-        self, X: Any, y: Any, *, labels: Any, reset: bool, costs: Any = None, **metadata: Any
-    ) -> Rows:
-        rows = super()._read_rows(X, y, labels=labels, reset=reset, **metadata)
-        labels = rows.attributes["_labels"]
+    def _read(self, given: Given) -> Rows:
+        rows = read_softmax_rows(self, given)
+        labels, before, costs = rows.values["announced"], given.before, given.metadata.get("costs")
         matrix = check_cost_matrix(self.cost_matrix, labels)
-        seen = None if reset else self._costs_seen
-        depend_on_row = not reset and self._costs_depend_on_row
+        is_next_part = given.is_partial and before is not None
+        seen = before["costs_seen"] if is_next_part else None
+        depend_on_row = is_next_part and before["costs_depend_on_row"]
         by_row = None
         if costs is not None:
             costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
@@ -373,8 +349,8 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             seen = means if seen is None else _pooled(seen, means)
         if seen is not None and self.cost_matrix is None:
             matrix = np.where(seen[:, -1:] > 0, seen[:, :-1], matrix)
-        rows.attributes.update(
-            cost_matrix_=matrix, _costs_seen=seen, _costs_depend_on_row=depend_on_row
+        rows = rows.with_values(
+            cost_matrix_=matrix, costs_seen=seen, costs_depend_on_row=bool(depend_on_row)
         )
         return self._with_costs_for_the_loss(rows, matrix, by_row)
 
@@ -386,7 +362,16 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             name, costs, true = "costs", by_row, rows.target
         if self.loss == "weighted_crossentropy":
             check_not_negative(costs, name)
-        if self.loss != "crossentropy":
-            inputs = rows.constants if by_row is None else rows.columns
-            inputs[name] = _in_mean_errors(costs, true, name)
-        return rows
+        if self.loss == "crossentropy":
+            return rows
+        costs = _in_mean_errors(costs, true, name)
+        if by_row is None:
+            return replace(rows, constants={**rows.constants, name: costs})
+        return replace(rows, columns={**rows.columns, name: costs})
+
+    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+        return Parts(
+            described_mlp(self),
+            Signature(rows.X.shape[1:], len(rows.outputs)),
+            Loss(_LOSSES[self.loss], metrics=(("accuracy", "masked_accuracy"),)),
+        )

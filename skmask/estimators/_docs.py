@@ -116,10 +116,18 @@ hidden_layer_sizes : int or array-like of int, default=(100,)
     Units of each hidden layer of the built-in network; () for a linear model.
 activation : str, default="relu"
     Keras activation of the hidden layers.
+alpha : float, default=0.0
+    L2 penalty of the built-in network: alpha / 2 times the sum of squares of its kernels, over
+    `batch_size`, is added to the mean loss of each batch, as in
+    :class:`~sklearn.neural_network.MLPClassifier`.
+dropout : float, default=0.0
+    Share of the outputs of each hidden layer that is set to 0 in each training step.
 """
 _NETWORK = """\
-network : callable `(inputs, n_outputs) -> logits` or `keras.Model`, default=None
-    Makes a network of one's own from Keras tensors: `inputs` of shape
+network : object of `skmask.networks`, callable `(inputs, n_outputs) -> logits` or \
+`keras.Model`, default=None
+    A described network, whose parameters can be searched (`network__dropout`). Or a callable that
+    makes a network of one's own from Keras tensors: `inputs` of shape
     (None, n_features), logits of shape (None, n_outputs), without softmax. A model is a
     template: it is copied, its weights are the starting weights, and it is never
     changed. None: the built-in network.
@@ -130,8 +138,9 @@ class_weight : dict, "balanced" or None, default=None
     inversely proportional to the classes' weight in `y`.
 """
 _OPTIMIZER = """\
-optimizer : str or `keras.optimizers.Optimizer`, default="adam"
-    A name, or an instance as a template: its settings are read, it is never changed.
+optimizer : str, `keras.optimizers.Optimizer` or dict, default="adam"
+    A name, or an instance as a template: its settings are read, it is never changed. A fitted
+    estimator is stored with the dict that `keras.optimizers.serialize` makes of an instance.
 """
 _TRAINING = """\
 learning_rate : float, default=None
@@ -151,7 +160,7 @@ n_iter_no_change : int, default=10
 callbacks : list of `keras.callbacks.Callback`, default=None
     Run once an epoch, these instances themselves. Their logs hold "loss", "accuracy" where
     there is one, their "val_" forms and "learning_rate"; the model that they see, and may
-    change, is taken from them at the end.
+    change, is taken from them at the end. They are not stored with a fitted estimator.
 warm_start : bool, default=False
     Start a further `fit` from the weights of the one before. Parameters that changed in
     between are applied, and refused by name where the weights do not allow it.

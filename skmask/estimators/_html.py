@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from skmask.data._validation import AttrsDict, ParamsDict
+from skmask.data._sklearn import AttrsDict, ParamsDict
 
 __all__ = ["DocumentedHtml"]
 
@@ -42,7 +42,9 @@ class DocumentedHtml(BaseEstimator):
 
     def __dir__(self) -> list[str]:
         # scikit-learn's own reads every attribute, to leave out those that are not there.
-        names = set(object.__dir__(self))
+        fit = self.__dict__.get("_record")
+        learnt = [] if fit is None else [name for name in fit.values if name.endswith("_")]
+        names = {*object.__dir__(self), *learnt}
         expensive = _BUILT_WHEN_READ if self.__sklearn_is_fitted__() else set()
         return [name for name in names - _BUILT_WHEN_READ if hasattr(self, name)] + [*expensive]
 

@@ -1,7 +1,6 @@
 """WeightedMultilabelClassifier: many labels, of which each row has few."""
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -10,78 +9,39 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit, log_expit, logit, softmax
 from sklearn.callback import with_callbacks
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
 from skmask.data._frames import as_list, without_names
 from skmask.data._hold_out import rarest_label
 from skmask.data._labels import accuracy, check_classes, decode_labels, encode_label_matrix
 from skmask.data._messages import naming, quote
 from skmask.data._numbers import average, check_float32, real_array, scaled, zero_or_one
-from skmask.data._validation import (
-    Interval,
-    StrOptions,
-    check_by_label,
-    check_entry_weight,
-    check_sample_weight,
-)
-from skmask.engine import Loss, Network, Predictor, State
-from skmask.estimators._base import BaseKerasClassifier, Rows
+from skmask.data._parameters import Interval
+from skmask.data._sklearn import StrOptions
+from skmask.data._weights import check_by_label, check_entry_weight, check_sample_weight
+from skmask.decisions import best_cutoff, with_at_least
+from skmask.engine import Loss
+from skmask.estimators._base import OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
-from skmask.nn.losses import asymmetric_loss, focal_loss, weighted_binary_crossentropy
-from skmask.nn.metrics import logit_precision, logit_recall
+from skmask.estimators._reading import FLOATS, Given, announced_labels, read_features, read_labels
+from skmask.estimators._record import Fit
+from skmask.estimators._rows import Rows
+from skmask.estimators._training import Parts, described_mlp
+from skmask.networks import Signature
 
 __all__ = ["WeightedMultilabelClassifier"]
 
-_LOSSES: dict[str, Callable[..., Any]] = {
-    "weighted_bce": weighted_binary_crossentropy,
-    "focal": focal_loss,
-    "asymmetric": asymmetric_loss,
+# Losses by their names in the package.
+_LOSSES = {
+    "weighted_bce": "weighted_binary_crossentropy",
+    "focal": "focal_loss",
+    "asymmetric": "asymmetric_loss",
 }
 
 _NO_MATRIX = (
     "y must be one class per row, or 0, 1 and NaN in a column for each label; got {}. Use "
     "sklearn.preprocessing.MultiLabelBinarizer."
 )
-
-# Tuned thresholds stay where the sigmoid of a float64 is neither 0 nor 1.
-_CUTOFF_AT_MOST = 30.0
-
-
-def _best_cutoff(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-    """Return the cutoff above which predictions have the largest F1.
-
-    Parameters
-    ----------
-    logits, y, weight : ndarray of shape (n,)
-        `y` is 0 or 1; entries of weight 0 do not count.
-
-    Returns
-    -------
-    float
-        Half-way between two logits; 0 where no positive counts.
-    """
-    counts = weight > 0
-    order = np.argsort(-logits[counts], kind="stable")
-    logits, y, weight = (values[counts][order] for values in (logits, y, weight))
-    hits, predicted = np.cumsum(weight * y), np.cumsum(weight)
-    if not hits.size or hits[-1] == 0:
-        return 0.0
-    f1 = 2 * hits / (predicted + hits[-1])
-    f1[:-1][logits[:-1] == logits[1:]] = -1  # a cutoff cannot part what is equal
-    best = int(f1.argmax())
-    below = logits[best + 1] if best + 1 < len(logits) else logits[best] - 1
-    return float(np.clip((logits[best] + below) / 2, -_CUTOFF_AT_MOST, _CUTOFF_AT_MOST))
-
-
-def _with_at_least(predicted: np.ndarray, proba: np.ndarray, min_labels: int) -> np.ndarray:
-    """Add to each row its most probable labels until it has as many as it must."""
-    if min_labels == 0:
-        return predicted
-    # Those that are predicted come first, then by probability.
-    order = np.argsort(-np.where(predicted, np.inf, proba), axis=1, kind="stable")
-    predicted = predicted.copy()
-    np.put_along_axis(predicted, order[:, :min_labels], True, axis=1)
-    return predicted
 
 
 @documented
@@ -185,6 +145,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     """
 
     _parameter_constraints = {
+        **OF_MLP,
         **BaseKerasClassifier._parameter_constraints,
         "pos_weight": [
             StrOptions({"balanced"}),
@@ -209,6 +170,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        alpha=0.0,
+        dropout=0.0,
         network=None,
         classes=None,
         optimizer="adam",
@@ -232,6 +195,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
+            alpha=alpha,
+            dropout=dropout,
             network=network,
             classes=classes,
             optimizer=optimizer,
@@ -269,8 +234,10 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
         {fit_returns}
         """
-        self._fit(X, y, hold_out=self._is_tuned(), sample_weight=sample_weight)
-        self._warn_of_labels_never_predicted(X)
+        reason = ("threshold='tuned'", "give threshold as a number") if self._is_tuned() else None
+        self._fit(X, y, reason_to_hold_out=reason, sample_weight=sample_weight)
+        fit = self._fitted()
+        _warn_of_labels_never_predicted(self._predicted(fit, X), fit)
         return self
 
     @documented
@@ -303,14 +270,17 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         ndarray of int of shape (n_samples, n_labels), or of classes of shape (n_samples,)
             0 or 1 for each label; after a fit to one class per row, classes.
         """
-        logits = self._logits(X)
+        return self._predicted(self._fitted(), X)
+
+    def _predicted(self, fit: Fit, X: Any) -> np.ndarray:
+        logits = _logits(self, fit, X)
         self._check_read_now("min_labels")
-        _check_min_labels(self.min_labels, self.label_names_)
-        above = logits - self._cutoffs()
-        if self._is_one_vs_rest:
+        _check_min_labels(self.min_labels, fit["label_names_"])
+        above = logits - logit(fit["thresholds_"])
+        if fit["is_one_vs_rest"]:
             best = above.argmax(axis=1) if above.shape[1] > 1 else np.where(above[:, 0] > 0, -1, 0)
-            return decode_labels(best, self.classes_)
-        return _with_at_least(above > 0, self._calibrated(logits), self.min_labels).astype(int)
+            return decode_labels(best, fit["classes_"])
+        return with_at_least(above > 0, self._calibrated(fit, logits), self.min_labels).astype(int)
 
     @documented
     def predict_proba(self, X):
@@ -326,11 +296,12 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             Columns follow `label_names_`; they do not sum to 1. After a fit to one class per
             row they follow `classes_`, and do.
         """
-        logits = self._calibrated(self._logits(X))
-        if not self._is_one_vs_rest:
+        fit = self._fitted()
+        logits = self._calibrated(fit, _logits(self, fit, X))
+        if not fit["is_one_vs_rest"]:
             return expit(logits)
         if logits.shape[1] == 1:
-            return _of_two(expit(-logits), expit(logits), len(self.classes_))
+            return _of_two(expit(-logits), expit(logits), len(fit["classes_"]))
         return softmax(log_expit(logits), axis=1)
 
     @documented
@@ -346,11 +317,12 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         ndarray of float64 of shape (n_samples, n_labels) or (n_samples, n_classes)
             Of `predict_proba`.
         """
-        logits = self._calibrated(self._logits(X))
-        if not self._is_one_vs_rest:
+        fit = self._fitted()
+        logits = self._calibrated(fit, _logits(self, fit, X))
+        if not fit["is_one_vs_rest"]:
             return log_expit(logits)
         if logits.shape[1] == 1:
-            return _of_two(log_expit(-logits), log_expit(logits), len(self.classes_))
+            return _of_two(log_expit(-logits), log_expit(logits), len(fit["classes_"]))
         log_proba = log_expit(logits)
         return log_proba - np.logaddexp.reduce(log_proba, axis=1, keepdims=True)
 
@@ -368,8 +340,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 (n_samples,) for two classes
             Above 0 where `predict` says 1, `min_labels` aside.
         """
-        above = self._logits(X) - self._cutoffs()
-        return above[:, 0] if self._is_one_vs_rest and above.shape[1] == 1 else above
+        fit = self._fitted()
+        above = _logits(self, fit, X) - logit(fit["thresholds_"])
+        return above[:, 0] if fit["is_one_vs_rest"] and above.shape[1] == 1 else above
 
     @documented
     def score(self, X, y, sample_weight=None):
@@ -394,10 +367,11 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         ValueError
             If no label is known, and for other bad input.
         """
-        predicted = self.predict(X)
-        if self._is_one_vs_rest:
+        fit = self._fitted()
+        predicted = self._predicted(fit, X)
+        if fit["is_one_vs_rest"]:
             return accuracy(y, predicted, sample_weight)
-        y, is_known, names = encode_label_matrix(y, self.label_names_)
+        y, is_known, names = encode_label_matrix(y, fit["label_names_"])
         with naming("X and y"):
             check_consistent_length(predicted, y)
         weight = _by_entry(_read_weight(sample_weight, y.shape, names))
@@ -411,220 +385,202 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         by_row = np.where(counts, scaled(weight)[0], 0).sum(axis=1) / n_counted
         return float(average(((y == predicted) | ~counts).all(axis=1), by_row))
 
-    def _make_loss(self) -> Loss:
-        metrics = ("recall", logit_recall), ("precision", logit_precision)
-        return Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",))
-
     # Reading what is given.
 
     def _is_tuned(self) -> bool:
         return isinstance(self.threshold, str)
 
-    def _reason_to_hold_out(self) -> tuple[str, str]:
-        if self._is_tuned() and not self.early_stopping:
-            return "threshold='tuned'", "give threshold as a number"
-        return super()._reason_to_hold_out()
-
-    def _check_partial_fit(self, y: Any, classes: Any) -> Any:
-        if self._is_tuned():
+    def _read(self, given: Given) -> Rows:
+        if given.is_partial and self._is_tuned():
             raise ValueError(
                 "threshold must be given in partial_fit, which holds no rows out; got 'tuned'. "
                 "Give a number, or one for each label."
             )
-        reset = not self.__sklearn_is_fitted__()
-        is_matrix = self._is_label_matrix(y, classes, reset=reset)
-        return self._announced_labels(classes, are_needed=not is_matrix)
-
-    def _output_labels(self) -> np.ndarray:
-        return self.label_names_
-
-    def _read_rows(
-        self, X: Any, y: Any, *, labels: Any, reset: bool, sample_weight: Any = None, **_: Any
-    ) -> Rows:
-        if self._is_label_matrix(y, labels, reset=reset):
-            rows = self._read_label_matrix(X, y, sample_weight, labels, reset=reset)
-        else:
-            rows = self._read_classes(X, y, sample_weight, labels, reset=reset)
-        return self._with_weights_and_thresholds(rows, reset=reset)
-
-    def _read_label_matrix(
-        self, X: Any, y: Any, sample_weight: Any, labels: Any, *, reset: bool
-    ) -> Rows:
-        with naming("X and y"):
-            check_consistent_length(X, y)
-        X = self._check_X(X, reset=reset)
-        if labels is None and self.classes is not None:
-            labels = check_classes(self.classes, np.empty(0))
-        target, is_known, names = encode_label_matrix(y, labels)
-        if reset and not is_known.any(axis=0).all():
+        is_matrix = _is_label_matrix(self, given)
+        labels = announced_labels(self, given, are_needed=not is_matrix)
+        rows = (_read_label_matrix if is_matrix else _read_classes)(self, given, labels)
+        if given.before is not None and given.before["is_one_vs_rest"] == is_matrix:
             raise ValueError(
-                "y must hold a known value for each label; got only NaN for "
-                f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."
+                "y must be of one kind in every call, a class per row or a column per label; got "
+                "the other kind. Pass it as before."
             )
-        weight = _read_weight(sample_weight, target.shape, names)
-        weight, exponent = scaled(weight)
-        if not is_known.all():
-            weight = _by_entry(weight) * is_known
-        strata = rarest_label((target * _by_entry(weight)) > 0, self.validation_fraction)
-        attributes = {
-            "classes_": np.arange(len(names)),
-            "label_names_": names,
-            "_labels": names,
-            "_is_one_vs_rest": False,
-        }
-        return Rows(
-            X,
-            target,
-            weight,
-            names,
-            len(names),
-            strata,
-            exponent=int(exponent),
-            attributes=attributes,
-        )
+        return self._with_weights_and_thresholds(rows, given)
 
-    def _read_classes(
-        self, X: Any, y: Any, sample_weight: Any, labels: Any, *, reset: bool
-    ) -> Rows:
-        X, y, codes, labels = self._read_labels(X, y, labels, reset=reset)
-        classes = np.sort(labels)
-        positive = np.arange(len(classes)) if len(classes) > 2 else np.array([len(classes) - 1])
-        target = (codes[:, np.newaxis] == positive).astype(np.int8)
-        weight, exponent = scaled(check_sample_weight(sample_weight, len(codes)))
-        attributes = {
-            "classes_": classes,
-            "label_names_": classes[positive],
-            "_labels": labels,
-            "_is_one_vs_rest": True,
-        }
-        return Rows(
-            X,
-            target,
-            weight,
-            classes,
-            len(positive),
-            codes,
-            exponent=int(exponent),
-            attributes=attributes,
-        )
-
-    def _with_weights_and_thresholds(self, rows: Rows, *, reset: bool) -> Rows:
-        names = rows.attributes["label_names_"]
+    def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:
+        names = rows.values["label_names_"]
+        is_next_part = given.is_partial and given.before is not None
         _check_min_labels(self.min_labels, names)
         weight = _by_entry(rows.weight)
         sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
         sums = rows.in_units_given(sums)
-        sums = sums if reset else sums + self._weight_seen
-        pos_weight = self._pos_weight_for(names, *sums)
+        if is_next_part:
+            sums = sums + given.before["weight_seen"]
+        pos_weight = _pos_weight_for(self.pos_weight, names, *sums)
         if self.calibrated:
             _check_can_be_calibrated(self.loss, pos_weight, names)
-        if reset and not sums[1].all():
+        if not is_next_part and not sums[1].all():
             warnings.warn(
                 f"y has no positive for the labels {quote(names[sums[1] == 0])}: they cannot be "
                 "learnt, and their pos_weight is 1 where it is to be balanced.",
-                stacklevel=4,
+                stacklevel=5,
             )
         thresholds = np.full(len(names), 0.5)
         if not self._is_tuned():
             thresholds = check_by_label(self.threshold, names, "threshold", at_most=1)
         constants = {"pos_weight": pos_weight, "cutoff": logit(thresholds)}
-        return replace(
-            rows,
-            constants=constants,
-            attributes={
-                **rows.attributes,
-                "pos_weight_": pos_weight,
-                "thresholds_": thresholds,
-                "_loss_of_fit": self.loss,
-                "_weight_seen": sums,
-            },
+        return replace(rows, constants=constants).with_values(
+            pos_weight_=pos_weight,
+            thresholds_=thresholds,
+            loss_of_fit=self.loss,
+            weight_seen=sums,
         )
 
-    def _pos_weight_for(
-        self, names: np.ndarray, negatives: np.ndarray, positives: np.ndarray
-    ) -> np.ndarray:
-        if self.pos_weight is None:
-            return np.ones(len(names))
-        if isinstance(self.pos_weight, str):
-            has_both = (negatives > 0) & (positives > 0)
-            weights = np.where(has_both, negatives, 1) / np.where(has_both, positives, 1)
-            return check_float32(
-                weights,
-                "sample_weight of negatives over that of positives, for pos_weight='balanced',",
-                "Bring the weights closer, or pass pos_weight.",
-            )
-        weights = check_by_label(self.pos_weight, names, "pos_weight")
-        return check_float32(weights, "pos_weight", "Give other factors.")
-
-    def _check_goes_on(self, rows: Rows) -> None:
-        super()._check_goes_on(rows)
-        if rows.attributes["_is_one_vs_rest"] != self._is_one_vs_rest:
-            raise ValueError(
-                "y must be of one kind in every call, a class per row or a column per label; got "
-                "the other kind. Pass it as before."
-            )
-
-    def _is_label_matrix(self, y: Any, classes: Any, *, reset: bool) -> bool:
-        """Say whether a target has a column for each label, not one class per row.
-
-        A single column is a label where it was one before; otherwise where it holds 0, 1 and
-        NaN only and no more than one label is announced.
-        """
-        y = _as_table(y)
-        n_columns = y.shape[1] if len(y.shape) == 2 else 0
-        if n_columns != 1 or sparse.issparse(y):
-            return len(y.shape) == 2
-        classes = self.classes if classes is None else classes
-        if not reset or (self.__sklearn_is_fitted__() and self.warm_start):
-            return not self._is_one_vs_rest
-        return (classes is None or np.size(classes) == 1) and _holds_zero_or_one(y)
-
-    # What follows from the trained network.
-
-    def _attributes_from(
-        self, network: Network, state: State, held_out: Rows | None
-    ) -> dict[str, Any]:
-        if held_out is None or not self._is_tuned():
-            return {}
-        logits = Predictor(network, state.weights)(held_out.X)
-        weight = np.broadcast_to(_by_entry(held_out.weight), logits.shape)
-        cutoffs = map(_best_cutoff, logits.T, held_out.target.T, weight.T)
-        return {"thresholds_": expit(np.fromiter(cutoffs, float))}
-
-    def _warn_of_labels_never_predicted(self, X: Any) -> None:
-        predicted = self.predict(X)
-        if self._is_one_vs_rest:
-            never = self.label_names_[~np.isin(self.label_names_, predicted)]
-        else:
-            never = self.label_names_[~predicted.any(axis=0)]
-        if never.size:
-            warnings.warn(
-                f"The labels {quote(never)} are never predicted on the training rows. Raise "
-                "pos_weight, lower threshold or tune it, or train for longer.",
-                stacklevel=4,
-            )
+    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+        metrics = ("recall", "logit_recall"), ("precision", "logit_precision")
+        return Parts(
+            described_mlp(self),
+            Signature(rows.X.shape[1:], rows.target.shape[1]),
+            Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",)),
+            conclude=_tuned_thresholds if self._is_tuned() else None,
+        )
 
     # Prediction.
 
-    def _logits(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return self._predictor()(self._check_X(X, reset=False)).astype(np.float64)
-
-    def _cutoffs(self) -> np.ndarray:
-        return logit(self.thresholds_)
-
-    def _calibrated(self, logits: np.ndarray) -> np.ndarray:
+    def _calibrated(self, fit: Fit, logits: np.ndarray) -> np.ndarray:
         self._check_read_now("calibrated")
         if not self.calibrated:
             return logits
-        _check_can_be_calibrated(self._loss_of_fit, self.pos_weight_, self.label_names_)
-        return logits - np.log(self.pos_weight_)
+        _check_can_be_calibrated(fit["loss_of_fit"], fit["pos_weight_"], fit["label_names_"])
+        return logits - np.log(fit["pos_weight_"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
+
+
+# Reading.
+
+
+def _is_label_matrix(estimator: Any, given: Given) -> bool:
+    """Say whether a target has a column for each label, not one class per row.
+
+    A single column is a label where it was one before; otherwise where it holds 0, 1 and
+    NaN only and no more than one label is announced.
+    """
+    y = _as_table(given.y)
+    n_columns = y.shape[1] if len(y.shape) == 2 else 0
+    if n_columns != 1 or sparse.issparse(y):
+        return len(y.shape) == 2
+    classes = estimator.classes if given.classes is None else given.classes
+    if given.before is not None:
+        return not given.before["is_one_vs_rest"]
+    return (classes is None or np.size(classes) == 1) and _holds_zero_or_one(y)
+
+
+def _read_X(estimator: Any, given: Given) -> tuple[Any, dict[str, Any]]:
+    is_next_part = given.is_partial and given.before is not None
+    dtype = np.dtype(given.before.input_dtype) if is_next_part else FLOATS
+    return read_features(estimator, given.X, given.before, dtype)
+
+
+def _read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
+    with naming("X and y"):
+        check_consistent_length(given.X, given.y)
+    X, features = _read_X(estimator, given)
+    if labels is None and estimator.classes is not None:
+        labels = check_classes(estimator.classes, np.empty(0))
+    target, is_known, names = encode_label_matrix(given.y, labels)
+    is_next_part = given.is_partial and given.before is not None
+    if not is_next_part and not is_known.any(axis=0).all():
+        raise ValueError(
+            "y must hold a known value for each label; got only NaN for "
+            f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."
+        )
+    weight = _read_weight(given.metadata.get("sample_weight"), target.shape, names)
+    weight, exponent = scaled(weight)
+    if not is_known.all():
+        weight = _by_entry(weight) * is_known
+    strata = rarest_label((target * _by_entry(weight)) > 0, estimator.validation_fraction)
+    values = {
+        **features,
+        "classes_": np.arange(len(names)),
+        "label_names_": names,
+        "announced": names,
+        "is_one_vs_rest": False,
+    }
+    return Rows(
+        X, target, weight, outputs=names, strata=strata, exponent=int(exponent), values=values
+    )
+
+
+def _read_classes(estimator: Any, given: Given, labels: Any) -> Rows:
+    _, codes, labels = read_labels(estimator, given, labels)
+    X, features = _read_X(estimator, given)
+    classes = np.sort(labels)
+    positive = np.arange(len(classes)) if len(classes) > 2 else np.array([len(classes) - 1])
+    target = (codes[:, np.newaxis] == positive).astype(np.int8)
+    weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
+    weight, exponent = scaled(weight)
+    values = {
+        **features,
+        "classes_": classes,
+        "label_names_": classes[positive],
+        "announced": labels,
+        "is_one_vs_rest": True,
+    }
+    return Rows(
+        X, target, weight, outputs=classes, strata=codes, exponent=int(exponent), values=values
+    )
+
+
+def _pos_weight_for(
+    pos_weight: Any, names: np.ndarray, negatives: np.ndarray, positives: np.ndarray
+) -> np.ndarray:
+    """Return the factors on the positives, from the weights of both kinds of entries."""
+    if pos_weight is None:
+        return np.ones(len(names))
+    if isinstance(pos_weight, str):
+        has_both = (negatives > 0) & (positives > 0)
+        weights = np.where(has_both, negatives, 1) / np.where(has_both, positives, 1)
+        return check_float32(
+            weights,
+            "sample_weight of negatives over that of positives, for pos_weight='balanced',",
+            "Bring the weights closer, or pass pos_weight.",
+        )
+    weights = check_by_label(pos_weight, names, "pos_weight")
+    return check_float32(weights, "pos_weight", "Give other factors.")
+
+
+# After training.
+
+
+def _tuned_thresholds(fit: Fit, held_out: Rows | None) -> dict[str, Any]:
+    """Return the thresholds of the largest F1 on the rows held out."""
+    if held_out is None:
+        return {}
+    logits = fit.predictor(held_out.X)
+    weight = np.broadcast_to(_by_entry(held_out.weight), logits.shape)
+    cutoffs = map(best_cutoff, logits.T, held_out.target.T, weight.T)
+    return {"thresholds_": expit(np.fromiter(cutoffs, float))}
+
+
+def _warn_of_labels_never_predicted(predicted: np.ndarray, fit: Fit) -> None:
+    names = fit["label_names_"]
+    is_there = np.isin(names, predicted) if fit["is_one_vs_rest"] else predicted.any(axis=0)
+    if not is_there.all():
+        warnings.warn(
+            f"The labels {quote(names[~is_there])} are never predicted on the training rows. Raise "
+            "pos_weight, lower threshold or tune it, or train for longer.",
+            stacklevel=4,
+        )
+
+
+def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
+    """Return the logits of rows as they were passed, in float64."""
+    X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
+    return fit.predictor(X).astype(np.float64)
 
 
 def _check_min_labels(min_labels: int, names: np.ndarray) -> None:

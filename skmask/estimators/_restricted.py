@@ -1,10 +1,13 @@
 """RestrictedClassClassifier: classes that are known to be impossible for a row."""
 
 from skmask.engine import Loss
+from skmask.estimators._base import OF_MLP
 from skmask.estimators._docs import documented
+from skmask.estimators._record import Fit
+from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier
-from skmask.nn.losses import restricted_crossentropy
-from skmask.nn.metrics import masked_accuracy
+from skmask.estimators._training import Parts, described_mlp
+from skmask.networks import Signature
 
 __all__ = ["RestrictedClassClassifier"]
 
@@ -75,6 +78,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     """
 
     _parameter_constraints = {
+        **OF_MLP,
         **SoftmaxClassifier._parameter_constraints,
         "allowed_columns": [object, None],
     }
@@ -84,6 +88,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        alpha=0.0,
+        dropout=0.0,
         network=None,
         classes=None,
         class_weight=None,
@@ -104,6 +110,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
+            alpha=alpha,
+            dropout=dropout,
             network=network,
             classes=classes,
             class_weight=class_weight,
@@ -122,5 +130,9 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             allowed_columns=allowed_columns,
         )
 
-    def _make_loss(self) -> Loss:
-        return Loss(restricted_crossentropy, metrics=(("accuracy", masked_accuracy),))
+    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+        return Parts(
+            described_mlp(self),
+            Signature(rows.X.shape[1:], len(rows.outputs)),
+            Loss("restricted_crossentropy", metrics=(("accuracy", "masked_accuracy"),)),
+        )

@@ -1,19 +1,12 @@
 """MaskedSequenceClassifier: sequences of unequal length, of which only real steps count."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skmask.data._frames import as_list, named
-from skmask.data._hold_out import rarest_label
 from skmask.data._labels import (
     accuracy,
     check_labels,
@@ -22,70 +15,37 @@ from skmask.data._labels import (
     same_labels,
     with_label,
 )
-from skmask.data._messages import naming, quote
-from skmask.data._numbers import average, scaled_product, unmasked
-from skmask.data._sequences import (
-    Steps,
-    as_sequences,
-    check_labels_fit,
-    check_real_steps,
-    entry_weights,
-    is_label,
-    label_matrix,
-    names_agree,
-    padded,
-    padding_mark,
-    shape_of,
-    step_matrix,
-)
-from skmask.data._validation import (
-    Interval,
-    InvalidParameterError,
-    StrOptions,
-    check_allowed,
-    check_class_weight,
-    check_features,
-    check_labels_allowed,
-    is_of_labels,
-)
-from skmask.engine import Loss, Network, as_function, described_network, frozen_template
-from skmask.estimators._base import Rows, checked_network, layer_sizes, type_of_results
+from skmask.data._messages import quote
+from skmask.data._numbers import average
+from skmask.data._parameters import Interval
+from skmask.data._sequences import entry_weights, is_label, padding_mark, shape_of
+from skmask.data._sklearn import StrOptions
+from skmask.engine import Loss
 from skmask.estimators._docs import documented
-from skmask.estimators._softmax import SoftmaxClassifier, class_attributes, split_off_allowed
-from skmask.nn.losses import restricted_crossentropy
-from skmask.nn.metrics import masked_accuracy
-from skmask.nn.networks import CELLS, encoder_decoder, masked, tagger
+from skmask.estimators._prediction import type_of_results
+from skmask.estimators._reading import Given
+from skmask.estimators._record import Fit
+from skmask.estimators._rows import Rows
+from skmask.estimators._sequence_rows import (
+    is_by_step,
+    read_rows_by_sequence,
+    read_rows_by_step,
+    read_sequences,
+    read_step_labels,
+    read_step_mask,
+)
+from skmask.estimators._softmax import (
+    Finish,
+    SoftmaxClassifier,
+    check_class_weight_in_parts,
+    check_mask_is_given,
+    scores_of,
+    split_off_allowed,
+)
+from skmask.estimators._training import Parts, own_network
+from skmask.networks import CELLS, EncoderDecoder, Recurrent, Signature
 
 __all__ = ["MaskedSequenceClassifier"]
-
-# Steps of X are padded to a multiple of this: a program is compiled for one number of them, and
-# the longest sequences of two folds may differ by a step.
-_STEPS_MULTIPLE = 8
-
-
-@dataclass(frozen=True)
-class _Sequences:
-    """Checked sequences.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, n_packed_steps, n_features)
-        Packed, NaN behind.
-    steps : Steps
-        Which steps are real where they stood.
-    is_given : ndarray of bool of shape (n, n_steps)
-        Where there was a step at all.
-    """
-
-    X: np.ndarray
-    steps: Steps
-    is_given: np.ndarray
-
-    def of_output(self, n_steps: int | None) -> tuple[Steps, int]:
-        """Return the steps of the output, and how many they are packed: those of X if None."""
-        if n_steps is None:
-            return self.steps, self.X.shape[1]
-        return Steps(np.ones((len(self.X), n_steps), dtype=bool)), n_steps
 
 
 @documented
@@ -196,11 +156,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     """
 
     _parameter_constraints = {
-        **{
-            name: constraint
-            for name, constraint in SoftmaxClassifier._parameter_constraints.items()
-            if name not in ("hidden_layer_sizes", "activation")
-        },
+        **SoftmaxClassifier._parameter_constraints,
         "units": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "cell": [StrOptions(set(CELLS))],
         "bidirectional": ["boolean"],
@@ -315,11 +271,14 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             Labels, always of classes that are allowed, and `padding_label_` at padding. For a
             list n_steps is that of the longest sequence.
         """
-        scores = self._scores(X, allowed)
-        labels = decode_labels(scores.argmax(axis=-1), self.classes_)
+        return self._predicted(self._fitted(), X, allowed)
+
+    def _predicted(self, fit: Fit, X: Any, allowed: Any) -> np.ndarray:
+        scores = self._scores(fit, X, allowed)
+        labels = decode_labels(scores.argmax(axis=-1), fit["classes_"])
         if scores.ndim < 3:
             return labels
-        return with_label(labels, np.isnan(scores[..., 0]), self.padding_label_)
+        return with_label(labels, np.isnan(scores[..., 0]), fit["padding_label_"])
 
     @documented
     def predict_proba(self, X, *, allowed=None):
@@ -389,196 +348,51 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         float
             :func:`skmask.metrics.step_accuracy`, or the accuracy for one label per sequence.
         """
-        predicted = self.predict(X, allowed=allowed)
-        if not self._outputs.by_step:
+        fit = self._fitted()
+        predicted = self._predicted(fit, X, allowed)
+        steps_out = fit.signature.steps
+        if steps_out is None:
             return accuracy(y, predicted, sample_weight)
-        n_steps_out = self._outputs.n_steps
-        sequences = self._read_sequences(
-            X, mask_value=self._mask_value, reset=False, may_be_empty=n_steps_out is None
-        )
-        labels, _, _, counts = self._read_step_labels(sequences, y, n_steps_out)
-        counts &= ~is_label(labels, self.padding_label_)
+        sequences = read_sequences(self, X, fit, may_be_empty=steps_out == "each")
+        labels, _, _, counts = read_step_labels(sequences, y, _n_steps(steps_out))
+        counts &= ~is_label(labels, fit["padding_label_"])
         if not counts.any():
             raise ValueError(
                 "y must have a label that is no padding at a real step; got none. Correct y, or "
                 f"padding_label={self.padding_label!r}."
             )
         found = check_labels(labels[counts])
-        check_same_kind(found, self.classes_)
+        check_same_kind(found, fit["classes_"])
         weight = entry_weights(sample_weight, counts)
         hits = same_labels(found, predicted[:, : labels.shape[1]][counts])
         return float(average(hits, weight))
 
-    _columns_are_steps: bool
-    _mask_value: float
-    _n_step_features: int
-    _outputs: "_Outputs"
-
-    # Reading sequences.
-
-    def _read_sequences(
-        self, X: Any, *, mask_value: float, reset: bool, may_be_empty: bool = False
-    ) -> _Sequences:
-        dtype, may_be_nan = self._types_to_read(reset=reset), np.isnan(mask_value)
-        check = partial(self._check_matrix, dtype=dtype, may_be_nan=may_be_nan, reset=reset)
-        with naming("X"):
-            are_named = names_agree(X)
-            values, is_given = step_matrix(X, check)
-            if are_named and not self._columns_are_steps:
-                # scikit-learn's own check of names, and of their order.
-                names_too = reset and not self._goes_on()
-                validate_data(self, as_list(X)[0], reset=names_too, skip_check_array=True)
-        steps = check_real_steps(values, is_given, mask_value, may_be_empty=may_be_empty)
-        n_steps = -(-max(steps.lengths.max(), 1) // _STEPS_MULTIPLE) * _STEPS_MULTIPLE
-        return _Sequences(steps.pack(values, np.nan, n_steps), steps, is_given)
-
-    def _check_matrix(
-        self, matrix: Any, is_by_step: bool, *, dtype: Any, may_be_nan: bool, reset: bool
-    ) -> np.ndarray:
-        """Return all steps, or a row of X for each sequence of single features."""
-        matrix = check_features(matrix)
-        settings = {
-            "dtype": dtype,
-            "order": "C",
-            "ensure_all_finite": "allow-nan" if may_be_nan else True,
-        }
-        reset = reset and not self._goes_on()
-        if reset or (self._columns_are_steps and not is_by_step):
-            checked = self._validated(matrix, reset=reset, **settings)
-        else:
-            checked = check_array(matrix, input_name="X", estimator=self, **settings)
-        n_features = checked.shape[1] if is_by_step else 1
-        if reset:
-            self._columns_are_steps, self._n_step_features = not is_by_step, n_features
-        if n_features != self._n_step_features:
-            raise ValueError(
-                f"X must have the {self._n_step_features} features per step of the fit; got "
-                f"{n_features}. Give each step the same features."
-            )
-        return checked
-
-    def _validated(self, matrix: Any, *, reset: bool, **settings: Any) -> np.ndarray:
-        try:
-            return validate_data(self, matrix, reset=reset, **settings)
-        except ValueError as error:
-            if "features as input" not in str(error):
-                raise
-            raise ValueError(
-                f"{error} Sequences of another length go into an array of shape (n_samples, "
-                "n_steps, 1), or a list."
-            ) from error
-
-    def _read_labels(
-        self, X: Any, y: Any, labels: Any, *, reset: bool
-    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
-        with naming("X and y"):
-            check_consistent_length(X, y)
-        y = check_labels(y)
-        sequences = self._read_sequences(X, mask_value=self.mask_value, reset=reset)
-        return sequences.X, y, *self._read_codes(y, labels)
-
-    def _read_rows(self, X: Any, y: Any, **settings: Any) -> Rows:
-        by_step = _is_by_step(X, y)
-        if self.architecture == "encoder_decoder" and not by_step:
+    def _read(self, given: Given) -> Rows:
+        check_class_weight_in_parts(self, given)
+        by_step = is_by_step(given.X, given.y)
+        has_decoder = self.architecture == "encoder_decoder"
+        if has_decoder and not by_step:
             raise ValueError(
                 "y must have shape (n_samples, n_steps) with architecture='encoder_decoder', a "
-                f"label for each step of the output; got shape {shape_of(y, 'y')}. Use "
+                f"label for each step of the output; got shape {shape_of(given.y, 'y')}. Use "
                 "architecture='tagger' for one label per sequence."
             )
-        rows = (self._read_step_rows if by_step else super()._read_rows)(X, y, **settings)
-        n_steps_out = rows.target.shape[1] if self.architecture == "encoder_decoder" else None
-        attributes = {
-            "padding_label_": self._check_padding_label(rows.labels, by_step=by_step),
-            "_outputs": _Outputs(by_step, n_steps_out),
-            "_mask_value": float(self.mask_value),
-        }
+        rows = (read_rows_by_step if by_step else read_rows_by_sequence)(self, given)
+        steps: Any = "each" if by_step else None
+        if has_decoder:
+            steps = rows.target.shape[1]
+        _check_steps_go_on(given.before, steps, self.architecture)
         # A network of one's own takes all steps there are, whatever is in a batch.
         saves_work = self.group_by_length and self.network is None
         lengths = (~np.isnan(rows.X[..., 0])).sum(axis=1) if saves_work else None
-        return replace(rows, lengths=lengths, attributes={**rows.attributes, **attributes})
-
-    def _read_step_rows(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        labels: Any,
-        reset: bool,
-        sample_weight: Any = None,
-        allowed: Any = None,
-    ) -> Rows:
-        """Read one label per step."""
-        sequences = self._read_sequences(X, mask_value=self.mask_value, reset=reset)
-        n_steps_out = None
-        if self.architecture == "encoder_decoder":
-            n_steps_out = label_matrix(y)[0].shape[1]
-        y, steps, n_packed, counts = self._read_step_labels(sequences, y, n_steps_out)
-        counts &= ~self._is_padding_label(y)
-        if not counts.any():
-            raise ValueError(
-                f"y must have labels other than padding_label={self.padding_label!r}; got none at "
-                "any real step. Correct y or padding_label."
-            )
-        codes, labels = self._read_codes(check_labels(y[counts]), labels)
-        classes, row_of = np.sort(labels), counts.nonzero()[0]
-        weight = entry_weights(sample_weight, counts)
-        by_class = check_class_weight(self.class_weight, codes, classes, weight)
-        weight, exponent = scaled_product(weight, by_class[codes])
-        mask = _read_step_mask(allowed, counts, labels)
-        if mask is not None:
-            check_labels_allowed(codes, mask.of_entries(counts), y[counts], row_of=row_of)
-
-        occurs = np.zeros((len(counts), len(classes)), dtype=bool)
-        occurs[row_of[weight > 0], codes[weight > 0]] = True
-
-        def packed(entries: np.ndarray, fill: Any) -> np.ndarray:
-            values = np.full(counts.shape, fill, entries.dtype)
-            values[counts] = entries
-            return steps.pack(values, fill, n_packed)
-
-        return Rows(
-            sequences.X,
-            packed(codes, 0 if mask is None else mask.possible_class()),
-            packed(weight, 0),
-            labels=classes,
-            n_outputs=len(classes),
-            strata=rarest_label(occurs, self.validation_fraction),
-            exponent=exponent,
-            columns={} if mask is None else {"allowed": mask.column(steps, n_packed)},
-            attributes=class_attributes(labels, is_restricted=mask is not None),
+        return replace(rows, lengths=lengths).with_values(
+            padding_label_=self._check_padding_label(rows.outputs, by_step=by_step),
+            steps=steps,
+            mask_value=float(self.mask_value),
         )
 
-    def _read_step_labels(
-        self, sequences: _Sequences, y: Any, n_steps_out: int | None
-    ) -> tuple[np.ndarray, Steps, int, np.ndarray]:
-        """Return labels, the steps of the output, how many they are packed, and which have one."""
-        y, has_label = label_matrix(y)
-        with naming("X and y"):
-            check_consistent_length(sequences.X, y)
-        if n_steps_out is None:
-            y, has_label = check_labels_fit(y, has_label, sequences.steps, sequences.is_given)
-        elif y.shape[1] > n_steps_out:
-            raise ValueError(
-                f"y must have no more steps than the output, {n_steps_out}; got {y.shape[1]}. "
-                "Cut the padding off."
-            )
-        steps, n_packed = sequences.of_output(n_steps_out)
-        is_real = steps.is_real[:, : y.shape[1]]
-        return y, steps, n_packed, is_real & has_label
-
-    def _is_padding_label(self, y: np.ndarray) -> np.ndarray:
-        label = self.padding_label
-        if label is None:
-            return np.zeros(y.shape, dtype=bool)
-        if y.dtype.kind != "O" and isinstance(label, str) != (y.dtype.kind in "US"):
-            raise ValueError(
-                f"padding_label must be a label like those of y, of type {y.dtype}; got {label!r}. "
-                "Give the label that marks padding."
-            )
-        return is_label(y, label)
-
     def _check_padding_label(self, classes: np.ndarray, *, by_step: bool) -> Any:
-        """Return what stands for padding in predictions: no class, if steps have labels."""
+        """Return the label of padding in predictions: no class, if steps have labels."""
         label = padding_mark(self.padding_label, classes.dtype)
         if by_step and label in classes.tolist():
             raise ValueError(
@@ -589,80 +403,30 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             )
         return label
 
-    def _check_goes_on(self, rows: Rows) -> None:
-        super()._check_goes_on(rows)
-        outputs = rows.attributes["_outputs"]
-        if (outputs.n_steps is None) != (self._outputs.n_steps is None):
-            raise ValueError(
-                "architecture must stay the same while training goes on (warm_start, "
-                f"partial_fit); got {self.architecture!r}. Set it back, or clone the estimator."
-            )
-        if outputs != self._outputs:
-            raise ValueError(
-                "y must have labels of the same kind while training goes on, "
-                f"{self._outputs.described()}; got {outputs.described()}. Pad y to as many steps, "
-                "or fit anew."
-            )
-
-    # The network.
-
-    def _settings(self, rows: Rows) -> Any:
-        units = layer_sizes(self.units, "units")
-        if not units:
-            raise InvalidParameterError(
-                "units must name at least one layer; got none. Give the units of each layer."
-            )
-        return {
-            "network": frozen_template(self.network),
-            "units": units,
-            "cell": self.cell,
-            "bidirectional": bool(self.bidirectional),
-            "architecture": rows.attributes["_outputs"],
-        }
-
-    def _make_network(
-        self, settings: Any, input_shape: tuple[int | None, ...], n_outputs: int, dtype: str
-    ) -> Network:
-        network, units, cell, bidirectional, outputs = settings.values()
-        made: Callable[..., Any]
-        input_shape = (None, input_shape[-1])
-        if network is not None:
-            steps = (outputs.n_steps,) if outputs.by_step else ()
-            shape = (None, *steps, n_outputs)
-            made = partial(masked, network=as_function(network))
-            return checked_network(made, input_shape, n_outputs, dtype, shape)
-        if outputs.n_steps is None:
-            made, of_output = tagger, {"return_sequences": outputs.by_step}
+    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+        if self.network is not None:
+            network = own_network(self.network, of_sequences=True)
         else:
-            made, of_output = encoder_decoder, {"n_steps": outputs.n_steps}
-        recurrent = {"units": units, "cell": cell, "bidirectional": bidirectional}
-        return described_network(
-            made, input_shape, n_outputs, policy=dtype, **recurrent, **of_output
+            kind = EncoderDecoder if self.architecture == "encoder_decoder" else Recurrent
+            network = kind(self.units, self.cell, bidirectional=self.bidirectional)
+        return Parts(
+            network,
+            Signature((None, rows.X.shape[-1]), len(rows.outputs), rows.values["steps"]),
+            Loss("restricted_crossentropy", metrics=(("accuracy", "masked_accuracy"),)),
         )
 
-    def _make_loss(self) -> Loss:
-        return Loss(restricted_crossentropy, metrics=(("accuracy", masked_accuracy),))
-
-    # Prediction.
-
-    def _scores(
-        self, X: Any, allowed: Any, finish: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> np.ndarray:
-        check_is_fitted(self)
-        by_step, n_steps_out = self._outputs.by_step, self._outputs.n_steps
-        may_be_empty = by_step and n_steps_out is None
+    def _scores(self, fit: Fit, X: Any, allowed: Any, finish: Finish | None = None) -> np.ndarray:
+        steps_out = fit.signature.steps
         dtype = type_of_results(X)
-        sequences = self._read_sequences(
-            X, mask_value=self._mask_value, reset=False, may_be_empty=may_be_empty
-        )
-        self._check_mask_is_given(allowed)
-        if not by_step:
-            X, mask = split_off_allowed(sequences.X, allowed, None, self._labels)
-            return self._scores_of(X, mask, finish, dtype)
-        steps, n_packed = sequences.of_output(n_steps_out)
-        mask = _read_step_mask(allowed, steps.is_real, self._labels)
+        sequences = read_sequences(self, X, fit, may_be_empty=steps_out == "each")
+        check_mask_is_given(fit, allowed)
+        if steps_out is None:
+            X, mask = split_off_allowed(sequences.X, allowed, None, fit["announced"])
+            return scores_of(fit, X, mask, finish, dtype)
+        steps, n_packed = sequences.of_output(_n_steps(steps_out))
+        mask = read_step_mask(allowed, steps.is_real, fit["announced"])
         column = None if mask is None else mask.column(steps, n_packed)
-        return steps.unpack(self._scores_of(sequences.X, column, finish, dtype), np.nan)
+        return steps.unpack(scores_of(fit, sequences.X, column, finish, dtype), np.nan)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -673,95 +437,30 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         return tags
 
 
-@dataclass(frozen=True)
-class _Outputs:
-    """What a row has labels for.
-
-    Parameters
-    ----------
-    by_step : bool
-        Each step, or the sequence.
-    n_steps : int or None
-        How many, where they are not the steps of X.
-    """
-
-    by_step: bool
-    n_steps: int | None
-
-    def described(self) -> str:
-        """Return what a message says of it."""
-        if not self.by_step:
-            return "one per sequence"
-        return "one per step of X" if self.n_steps is None else f"{self.n_steps} per sequence"
+def _n_steps(steps: Any) -> int | None:
+    """Return the number of steps of the output; None where they are those of X."""
+    return None if steps == "each" else steps
 
 
-@dataclass(frozen=True)
-class _StepMask:
-    """Which classes are possible: shape (n or 1, n_steps or 1, n_classes)."""
-
-    values: np.ndarray
-
-    def of_entries(self, where: np.ndarray) -> np.ndarray:
-        """Return the mask of each step that is True in `where`, (n_entries, n_classes)."""
-        shape = (*where.shape, self.values.shape[2])
-        return np.broadcast_to(self.values, shape)[where]
-
-    def possible_class(self) -> np.ndarray:
-        """Return a class that is possible at all steps without a mask of their own, (n or 1, 1)."""
-        return (self.values.argmax(axis=2) * (self.values.shape[1] == 1))[:, :1]
-
-    def column(self, steps: Steps, n_packed: int) -> np.ndarray:
-        """Return the mask as the engine takes it, a row for each sequence."""
-        n_samples = len(steps.is_real)
-        if self.values.shape[1] == 1:
-            return np.broadcast_to(self.values, (n_samples, *self.values.shape[1:]))
-        return steps.pack(self.values, True, n_packed)
-
-
-def _read_step_mask(allowed: Any, where: np.ndarray, labels: np.ndarray) -> _StepMask | None:
-    """Return which classes are possible at the steps that are True in `where`; all elsewhere."""
-    if allowed is None or (isinstance(allowed, str) and allowed == "all"):
-        return None
-    by_step = None
-    if not is_of_labels(allowed):
-        by_step = as_sequences(_by_class(allowed, labels), "allowed")
-    if by_step is not None and by_step[0].ndim == 2:
-        with naming("allowed"):
-            allowed = padded(by_step)[0]
-    if is_of_labels(allowed) or len(shape_of(allowed, "allowed")) != 3:
-        mask = check_allowed(allowed, n_samples=len(where), classes=labels)
-        mask = mask.toarray() if sparse.issparse(mask) else mask
-        return _StepMask(mask[:, np.newaxis])
-    allowed = np.asarray(unmasked(allowed, "allowed"))
-    shape = (*where.shape, len(labels))
-    if allowed.shape != shape:
+def _check_steps_go_on(before: Fit | None, steps: Any, architecture: str) -> None:
+    """Raise where the outputs are not those of the fit before."""
+    if before is None or before["steps"] == steps:
+        return
+    are_counted = [isinstance(each, int) for each in (steps, before["steps"])]
+    if are_counted[0] != are_counted[1]:
         raise ValueError(
-            f"allowed must have shape (n_samples, n_steps, n_classes) = {shape}, or (n_samples, "
-            f"n_classes) for masks that hold for whole sequences; got {allowed.shape}. Give a "
-            f"mask for each step, with one column for each of the classes {quote(labels)}."
+            "architecture must stay the same while training goes on (warm_start, "
+            f"partial_fit); got {architecture!r}. Set it back, or clone the estimator."
         )
-    rows = where.nonzero()[0]
-    values = np.ones(shape, dtype=bool)
-    values[where] = check_allowed(allowed[where], n_samples=len(rows), classes=labels, row_of=rows)
-    return _StepMask(values)
+    raise ValueError(
+        "y must have labels of the same kind while training goes on, "
+        f"{_described(before['steps'])}; got {_described(steps)}. Pad y to as many steps, "
+        "or fit anew."
+    )
 
 
-def _by_class(allowed: Any, labels: np.ndarray) -> Any:
-    """Return a list of DataFrames, a step a row, as arrays in the order of the labels."""
-    if not isinstance(allowed, list | tuple):
-        return allowed
-    frames = [named(mask, "allowed") for mask in allowed]
-    return [
-        mask if frame is None else frame.by_name(labels, "allowed")
-        for mask, frame in zip(allowed, frames, strict=True)
-    ]
-
-
-def _is_by_step(X: Any, y: Any) -> bool:
-    """Say whether y has a label for each step, not for each sequence."""
-    if as_sequences(y, "y") is not None:
-        return True
-    shape = shape_of(y, "y")
-    if len(shape) == 2 and shape[1] == 1:  # a column, unless X, too, has sequences of one step
-        return as_sequences(X, "X") is not None or len(shape_of(X, "X")) > 2
-    return len(shape) > 1
+def _described(steps: Any) -> str:
+    """Return the words of a message for the steps that have labels."""
+    if steps is None:
+        return "one per sequence"
+    return "one per step of X" if steps == "each" else f"{steps} per sequence"

@@ -1,56 +1,42 @@
-"""SoftmaxClassifier: one class per row, and the mask that says which are possible."""
+"""SoftmaxClassifier: one class per row, of those that its mask allows."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.callback import with_callbacks
-from sklearn.utils.validation import check_is_fitted
 
+from skmask.data._features import check_columns
 from skmask.data._labels import accuracy, decode_labels
+from skmask.data._masks import check_allowed, check_labels_allowed
 from skmask.data._numbers import scaled_product
-from skmask.data._validation import (
-    Allowed,
-    StrOptions,
-    check_allowed,
-    check_class_weight,
-    check_columns,
-    check_labels_allowed,
-    check_sample_weight,
-)
-from skmask.engine import log_softmax, softmax
-from skmask.estimators._base import BaseKerasClassifier, Rows, type_of_results
+from skmask.data._sklearn import StrOptions
+from skmask.data._weights import check_class_weight, check_sample_weight
+from skmask.decisions import decision_values, log_softmax, restricted, softmax
+from skmask.estimators._base import BaseKerasClassifier
 from skmask.estimators._docs import documented
+from skmask.estimators._prediction import type_of_results
+from skmask.estimators._reading import FLOATS, Given, announced_labels, read_features, read_labels
+from skmask.estimators._record import Fit
+from skmask.estimators._rows import Rows
 
-__all__ = ["SoftmaxClassifier", "class_attributes", "split_off_allowed"]
+__all__ = [
+    "Finish",
+    "SoftmaxClassifier",
+    "check_class_weight_in_parts",
+    "check_mask_goes_on",
+    "check_mask_is_given",
+    "mask_inputs",
+    "read_softmax_rows",
+    "scores_of",
+    "split_off_allowed",
+]
 
-# How far below the lowest logit of the allowed classes the decision value of another class is.
-_BELOW_ALLOWED = 100.0
-
-
-def _decision_values(logits: np.ndarray) -> np.ndarray:
-    """Return logits, and for classes that are not allowed 100 less than the lowest of the others.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (..., n_classes)
-        -inf where a class is not allowed; each row has a class that is.
-
-    Returns
-    -------
-    ndarray of the same shape
-        Finite, so that rankings and calibrators can take it.
-    """
-    is_allowed = logits > -np.inf
-    lowest = np.where(is_allowed, logits, np.inf).min(axis=-1, keepdims=True)
-    # Logits so large that 100 less rounds to the same number still get one below.
-    below = np.minimum(lowest - _BELOW_ALLOWED, np.nextafter(lowest, -np.inf))
-    return np.where(is_allowed, logits, below)
+Finish = Callable[[np.ndarray], np.ndarray]
 
 
 class SoftmaxClassifier(BaseKerasClassifier):
-    """What the classifiers share whose rows have one class each, of those allowed."""
+    """Public methods of the classifiers whose rows have one class each, of those allowed."""
 
     _parameter_constraints = {
         **BaseKerasClassifier._parameter_constraints,
@@ -117,7 +103,8 @@ class SoftmaxClassifier(BaseKerasClassifier):
         ndarray of shape (n_samples,)
             Labels, always of classes that are allowed.
         """
-        return decode_labels(self._scores(X, allowed).argmax(axis=1), self.classes_)
+        fit = self._fitted()
+        return decode_labels(self._scores(fit, X, allowed).argmax(axis=1), fit["classes_"])
 
     @documented
     def predict_proba(self, X, *, allowed=None):
@@ -133,7 +120,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         ndarray of shape (n_samples, n_classes)
             Columns follow `classes_`. Exactly 0 where a class is not allowed; rows sum to 1.
         """
-        return self._scores(X, allowed, softmax)
+        return self._scores(self._fitted(), X, allowed, softmax)
 
     @documented
     def predict_log_proba(self, X, *, allowed=None):
@@ -149,7 +136,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         ndarray of shape (n_samples, n_classes)
             Columns follow `classes_`. -inf where a class is not allowed.
         """
-        return self._scores(X, allowed, log_softmax)
+        return self._scores(self._fitted(), X, allowed, log_softmax)
 
     @documented
     def decision_function(self, X, *, allowed=None):
@@ -167,7 +154,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
             allowed classes of its row. For two classes, the value of the second minus that of
             the first.
         """
-        scores = self._scores(X, allowed, _decision_values)
+        scores = self._scores(self._fitted(), X, allowed, decision_values)
         return scores[..., 1] - scores[..., 0] if scores.shape[-1] == 2 else scores
 
     @documented
@@ -190,132 +177,114 @@ class SoftmaxClassifier(BaseKerasClassifier):
         """
         return accuracy(y, self.predict(X, allowed=allowed), sample_weight)
 
-    # Checking what is given.
+    # A leaf with another kind of input overrides these two.
 
-    def _read_rows(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        labels: Any,
-        reset: bool,
-        sample_weight: Any = None,
-        allowed: Any = None,
-        **metadata: Any,
-    ) -> Rows:
-        raw_X = X
-        X, y, codes, labels = self._read_labels(X, y, labels, reset=reset)
-        classes = np.sort(labels)
-        weight = check_sample_weight(sample_weight, len(codes))
-        by_class = check_class_weight(self.class_weight, codes, classes, weight)
-        weight, exponent = scaled_product(weight, by_class[codes])
-        columns = None
-        if self.allowed_columns is not None:
-            columns = check_columns(self.allowed_columns, raw_X, len(labels))
-        X, mask = split_off_allowed(X, allowed, columns, labels)
-        if mask is not None:
-            check_labels_allowed(codes, mask, y)
-        by_row, for_all = _as_inputs("allowed", mask, len(codes))
-        return Rows(
-            X,
-            codes,
-            weight,
-            labels=classes,
-            n_outputs=len(classes),
-            strata=codes,
-            columns=by_row,
-            constants=for_all,
-            exponent=exponent,
-            attributes=class_attributes(labels, is_restricted=mask is not None, columns=columns),
-        )
+    def _read(self, given: Given) -> Rows:
+        return read_softmax_rows(self, given)
 
-    def _check_goes_on(self, rows: Rows) -> None:
-        super()._check_goes_on(rows)
-        if self._is_restricted and not rows.attributes["_is_restricted"]:
-            raise ValueError(
-                "allowed must be given in every call once it was given in one; got None. Pass "
-                "the mask of these rows."
-            )
-
-    def _check_partial_fit(self, y: Any, classes: Any) -> Any:
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight must be a dict or None in partial_fit, which does not see all "
-                "rows; got 'balanced'. Compute it with sklearn.utils.class_weight."
-            )
-        return self._announced_labels(classes, are_needed=True)
-
-    def _check_prediction_rows(self, X: Any, allowed: Any) -> tuple[Any, Allowed | None]:
-        """Return the features and the mask of rows to predict."""
-        X = self._check_X(X, reset=False)
-        self._check_mask_is_given(allowed)
-        return split_off_allowed(X, allowed, self._mask_columns, self._labels)
-
-    def _types_to_read(self, *, reset: bool) -> Any:
-        # A mask in columns of X is read as given: 1e-50 is no 0.
-        reads_mask = not reset and self._mask_columns is not None
-        return super()._types_to_read(reset=reset or reads_mask)
-
-    def _check_mask_is_given(self, allowed: Any) -> None:
-        if self._is_restricted and allowed is None and self._mask_columns is None:
-            raise ValueError(
-                "allowed must be given for prediction after a fit with a mask; got None. Pass "
-                "the mask of these rows, or allowed='all' to lift the restriction on purpose."
-            )
-
-    def _scores(
-        self, X: Any, allowed: Any, finish: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> np.ndarray:
+    def _scores(self, fit: Fit, X: Any, allowed: Any, finish: Finish | None = None) -> np.ndarray:
         """Return logits of shape (n_samples, n_classes), -inf where a class is not allowed.
 
-        Or, with `finish`, what it makes of them, row by row.
+        Or, with `finish`, its values for them, row by row.
         """
-        check_is_fitted(self)
         dtype = type_of_results(X)
-        return self._scores_of(*self._check_prediction_rows(X, allowed), finish, dtype)
-
-    def _scores_of(
-        self,
-        X: Any,
-        mask: Any,
-        finish: Callable[[np.ndarray], np.ndarray] | None,
-        dtype: np.dtype,
-    ) -> np.ndarray:
-        """Return what `_scores` does for checked rows, and a mask that fits their logits."""
-
-        def finish_rows(logits: np.ndarray, rows: slice) -> np.ndarray:
-            logits = logits.astype(np.result_type(logits, dtype), copy=False)
-            if mask is not None:
-                logits = _restricted(logits, mask if mask.shape[0] != X.shape[0] else mask[rows])
-            return logits if finish is None else finish(logits)
-
-        return self._predictor()(X, finish_rows).astype(dtype, copy=False)
+        # A mask in columns of X is read as given: 1e-50 is no 0.
+        has_mask = fit["mask_columns"] is not None
+        X, _ = read_features(self, X, fit, FLOATS if has_mask else np.dtype(fit.input_dtype))
+        check_mask_is_given(fit, allowed)
+        X, mask = split_off_allowed(X, allowed, fit["mask_columns"], fit["announced"])
+        return scores_of(fit, X, mask, finish, dtype)
 
 
-def class_attributes(
-    labels: np.ndarray, *, is_restricted: bool, columns: np.ndarray | None = None
-) -> dict[str, Any]:
-    """Return what a fit sets of its classes, and of its mask, which may be `columns` of X."""
-    return {
-        "classes_": np.sort(labels),
-        "_labels": labels,
-        "_mask_columns": columns,
-        "_is_restricted": is_restricted,
-    }
+# Reading.
 
 
-def _as_inputs(
-    name: str, values: Any, n_samples: int
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return an input of the loss among those that come row by row, or those for all rows."""
-    if values is None:
+def read_softmax_rows(estimator: Any, given: Given) -> Rows:
+    """Read rows of features with one label each, their weights and their mask.
+
+    Parameters
+    ----------
+    estimator : SoftmaxClassifier
+        Its parameters are read.
+    given : Given
+        With `sample_weight` and `allowed` among its metadata, or not.
+    """
+    check_class_weight_in_parts(estimator, given)
+    labels = announced_labels(estimator, given, are_needed=True)
+    is_next_part = given.is_partial and given.before is not None
+    y, codes, labels = read_labels(estimator, given, labels)
+    columns = None
+    dtype: Any = FLOATS
+    if is_next_part and given.before["mask_columns"] is None:
+        dtype = np.dtype(given.before.input_dtype)
+    X, features = read_features(estimator, given.X, given.before, dtype)
+    classes = np.sort(labels)
+    weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
+    by_class = check_class_weight(estimator.class_weight, codes, classes, weight)
+    weight, exponent = scaled_product(weight, by_class[codes])
+    if getattr(estimator, "allowed_columns", None) is not None:
+        columns = check_columns(estimator.allowed_columns, given.X, len(labels))
+    X, mask = split_off_allowed(X, given.metadata.get("allowed"), columns, labels)
+    if mask is not None:
+        check_labels_allowed(codes, mask, y)
+    check_mask_goes_on(given, mask)
+    by_row, for_all = mask_inputs(mask, len(codes))
+    return Rows(
+        X,
+        codes,
+        weight,
+        outputs=classes,
+        strata=codes,
+        columns=by_row,
+        constants=for_all,
+        exponent=exponent,
+        values={
+            **features,
+            "classes_": classes,
+            "announced": labels,
+            "mask_columns": columns,
+            "is_restricted": mask is not None,
+        },
+    )
+
+
+def check_class_weight_in_parts(estimator: Any, given: Given) -> None:
+    """Raise for balanced class weights in `partial_fit`."""
+    if given.is_partial and estimator.class_weight == "balanced":
+        raise ValueError(
+            "class_weight must be a dict or None in partial_fit, which does not see all "
+            "rows; got 'balanced'. Compute it with sklearn.utils.class_weight."
+        )
+
+
+def check_mask_goes_on(given: Given, mask: Any) -> None:
+    """Raise where a training that goes on has lost its mask."""
+    if given.before is not None and given.before["is_restricted"] and mask is None:
+        raise ValueError(
+            "allowed must be given in every call once it was given in one; got None. Pass "
+            "the mask of these rows."
+        )
+
+
+def check_mask_is_given(fit: Fit, allowed: Any) -> None:
+    """Raise where a fit had a mask and a prediction has none."""
+    if fit["is_restricted"] and allowed is None and fit["mask_columns"] is None:
+        raise ValueError(
+            "allowed must be given for prediction after a fit with a mask; got None. Pass "
+            "the mask of these rows, or allowed='all' to lift the restriction on purpose."
+        )
+
+
+def mask_inputs(mask: Any, n_samples: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the mask among the inputs of the loss by row, or among those for all rows."""
+    if mask is None:
         return {}, {}
-    return ({name: values}, {}) if values.shape[0] == n_samples else ({}, {name: values})
+    return ({"allowed": mask}, {}) if mask.shape[0] == n_samples else ({}, {"allowed": mask})
 
 
 def split_off_allowed(
     X: Any, allowed: Any, columns: np.ndarray | None, labels: np.ndarray
-) -> tuple[Any, Allowed | None]:
+) -> tuple[Any, Any]:
     """Return the features and the mask, wherever the mask came from."""
     lifted = isinstance(allowed, str) and allowed == "all"
     if columns is not None:
@@ -331,6 +300,26 @@ def split_off_allowed(
     return X, check_allowed(allowed, n_samples=X.shape[0], classes=labels)
 
 
-def _restricted(logits: np.ndarray, allowed: Allowed) -> np.ndarray:
-    """Return logits with -inf where a class is not allowed."""
-    return np.where(allowed.toarray() if sparse.issparse(allowed) else allowed, logits, -np.inf)
+# Prediction.
+
+
+def scores_of(fit: Fit, X: Any, mask: Any, finish: Finish | None, dtype: np.dtype) -> np.ndarray:
+    """Return the logits of checked rows, -inf where a class is not allowed.
+
+    Parameters
+    ----------
+    fit : Fit
+    X : ndarray or CSR of shape (n_samples, ...)
+    mask : ndarray or CSR that broadcasts to the logits, or None
+    finish : callable of logits to an array of their shape, or None
+    dtype : dtype
+        Of the results.
+    """
+
+    def finish_rows(logits: np.ndarray, rows: slice) -> np.ndarray:
+        logits = logits.astype(np.result_type(logits, dtype), copy=False)
+        if mask is not None:
+            logits = restricted(logits, mask if mask.shape[0] != X.shape[0] else mask[rows])
+        return logits if finish is None else finish(logits)
+
+    return fit.predictor(X, finish_rows).astype(dtype, copy=False)

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from scipy.special import erf, expit
@@ -66,6 +66,9 @@ class Network(BaseEstimator):
     A subclass has an `__init__` that only assigns, and the three methods below. Its Keras graph
     is registered in :mod:`skmask.nn.networks`.
     """
+
+    # Kind of input: "rows", "sequences", or "prototypes" beside rows.
+    takes: ClassVar[str] = "rows"
 
     @abstractmethod
     def settings(self) -> dict[str, Hashable]:

@@ -68,6 +68,8 @@ class PrototypeSums(Network):
     ['a', 'b', 'prototypes', 'scale', 'alpha', 'membership']
     """
 
+    takes = "prototypes"
+
     def __init__(self, kernel="rbf", *, n_prototypes=1, product_form=False):
         self.kernel = kernel
         self.n_prototypes = n_prototypes

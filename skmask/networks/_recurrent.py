@@ -18,6 +18,8 @@ CELLS = tuple(sorted(_N_GATES))
 class _Cells(Network):
     """Parameters and layers that the recurrent networks share."""
 
+    takes = "sequences"
+
     def __init__(self, units=64, cell="lstm", *, bidirectional=False):
         self.units = units
         self.cell = cell

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skmask.engine._job import Job, Lbfgs, Steps
+from skmask.engine._job import PENALTY, Job, Lbfgs, Steps
 from skmask.engine._loop import Progress, Solver
 from skmask.engine._order import Order, order_of
 from skmask.engine._pool import Pool
@@ -115,7 +115,7 @@ class _LbfgsSolver:
 def lent_solver(job: Job, feed: Feed) -> Iterator[Solver]:
     """Lend the solver of a job, whose program is kept for the next fit of the same shapes."""
     note_use()
-    check_consumes(job.loss, {*job.columns, *job.constants} - {"X", "y", "weight"})
+    check_consumes(job.loss, {*job.columns, *job.constants} - {"X", "y", "weight", PENALTY})
     with _LENDERS[type(job.solver)](job, feed) as solver:
         yield solver
 

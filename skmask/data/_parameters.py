@@ -1,0 +1,1 @@
+from skmask.data._validation import Interval

@@ -1,0 +1,15 @@
+"""From logits to answers: masks, probabilities, cheapest classes, cut-offs. NumPy only."""
+
+from skmask.decisions._costs import cheapest
+from skmask.decisions._cutoffs import best_cutoff, with_at_least
+from skmask.decisions._softmax import decision_values, log_softmax, restricted, softmax
+
+__all__ = [
+    "best_cutoff",
+    "cheapest",
+    "decision_values",
+    "log_softmax",
+    "restricted",
+    "softmax",
+    "with_at_least",
+]

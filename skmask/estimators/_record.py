@@ -1,0 +1,179 @@
+"""Fit: the frozen record of a fit, which predictions read and which is stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from skmask.data._messages import quote
+from skmask.engine import OwnNetwork, State, damaged
+from skmask.estimators._prediction import Predictor
+from skmask.networks import Network, Signature
+
+__all__ = ["Fit", "check_format"]
+
+# Raised with each change of what is stored.
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """All that a fit has learnt, replaced as a whole by the next one.
+
+    Parameters
+    ----------
+    network : Network or OwnNetwork
+    signature : Signature
+    dtype : str
+        Of weights and arithmetic.
+    input_dtype : str
+        In which rows are read.
+    state : State
+    values : mapping of str to anything
+        Fitted attributes, with their trailing underscore, and without one what else an estimator
+        keeps. Arrays, numbers, strings, and dicts, lists and tuples of them.
+    graph : skmask.engine.tensorflow.Graph, default=None
+        That of the training, as long as it is in memory.
+    """
+
+    network: Network | OwnNetwork
+    signature: Signature
+    dtype: str
+    input_dtype: str
+    state: State
+    values: Mapping[str, Any]
+    graph: Any = field(default=None, compare=False, repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """Function of rows to logits."""
+        self._check()
+        width = max((np.shape(w)[-1] for w in self.state.weights if np.ndim(w)), default=1)
+        if self.network.is_portable:
+            weights = self.learnt_weights
+            forward = partial(self.network.forward, weights, signature=self.signature)
+            return Predictor(self._in_type(forward), width, is_parallel=True)
+        from skmask.engine import tensorflow  # only for networks that NumPy cannot compute
+
+        forward = tensorflow.forward_function(self.keras_graph, self.state.weights)
+        return Predictor(forward, width, is_parallel=False)
+
+    def _in_type(self, forward: Any) -> Any:
+        dtype = np.dtype(self.dtype)
+        return lambda X: forward(X.astype(dtype, copy=False))
+
+    @cached_property
+    def learnt_weights(self) -> list[np.ndarray]:
+        """The weights of a described network, as it lists them: without states of generators."""
+        return [w for w in map(np.asarray, self.state.weights) if w.dtype.kind == "f"]
+
+    def named_weights(self) -> dict[str, np.ndarray]:
+        """Return the weights of a described network by name."""
+        listed = self.network.weights(self.signature)  # type: ignore[union-attr]
+        return {
+            weight.name: value for weight, value in zip(listed, self.learnt_weights, strict=True)
+        }
+
+    @cached_property
+    def keras_graph(self) -> Any:
+        """The Keras graph of the network, that of the training where there is one."""
+        if self.graph is not None:
+            return self.graph
+        from skmask.engine import tensorflow
+
+        graph = tensorflow.graph_of(self.network, self.signature, self.dtype)
+        graph.check_stored(self.state.weights)
+        return graph
+
+    @cached_property
+    def keras_model(self) -> Any:
+        """A `keras.Model` with a copy of the weights."""
+        from skmask.engine import tensorflow
+
+        return tensorflow.with_weights(self.keras_graph, self.state.weights)
+
+    def _check(self) -> None:
+        """Raise where the parts of a stored record contradict each other."""
+        if self.dtype not in ("float32", "float64"):
+            raise damaged(f"the type {self.dtype!r}")
+        labels = self.values.get("label_names_", self.values.get("classes_", ()))
+        if len(labels) != self.signature.n_outputs:
+            raise damaged(f"{len(labels)} labels for {self.signature.n_outputs} outputs")
+        if isinstance(self.network, OwnNetwork):
+            return  # its graph is compared with the weights when it is built
+        try:
+            shapes = [weight.shape for weight in self.network.weights(self.signature)]
+        except Exception as error:
+            raise damaged(f"what makes no network, {quote([self.network])}") from error
+        found = [weight.shape for weight in self.learnt_weights]
+        if found != shapes:
+            raise damaged(f"weights of shapes {found} for a network of {shapes}")
+        types = {str(weight.dtype) for weight in self.learnt_weights}
+        if types - {self.dtype}:
+            raise damaged(f"weights of types {sorted(types)} for a network of {self.dtype}")
+        if not all(np.isfinite(weight).all() for weight in self.learnt_weights):
+            raise damaged("weights that are not finite")
+
+    # Storing.
+
+    def stored(self) -> dict[str, Any]:
+        """Return the record as plain values, arrays and the network."""
+        from skmask import __version__
+
+        own = isinstance(self.network, OwnNetwork)
+        state = self.state
+        return {
+            "format": _FORMAT,
+            "skmask_version": __version__,
+            "network": self.network.network if own else self.network,
+            "takes_mask": self.network.takes_mask if own else None,
+            "input_shape": self.signature.input_shape,
+            "n_outputs": self.signature.n_outputs,
+            "steps": self.signature.steps,
+            "dtype": self.dtype,
+            "input_dtype": self.input_dtype,
+            "weights": list(state.weights),
+            "slots": None if state.slots is None else list(state.slots),
+            "seed": state.seed,
+            "epoch": state.epoch,
+            "slots_of": state.slots_of,
+            "values": dict(self.values),
+        }
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> "Fit":
+        """Return the record that was stored, of this format or an older one."""
+        check_format(stored)
+        try:
+            network = stored["network"]
+            if stored["takes_mask"] is not None:
+                network = OwnNetwork(network, stored["takes_mask"])
+            parts = ("weights", "slots", "seed", "epoch", "slots_of")
+            return cls(
+                network=network,
+                signature=Signature(
+                    tuple(stored["input_shape"]), stored["n_outputs"], stored["steps"]
+                ),
+                dtype=stored["dtype"],
+                input_dtype=stored["input_dtype"],
+                state=State(**{part: stored[part] for part in parts}),
+                values=dict(stored["values"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(f"a record without its parts: {error}") from error
+
+
+def check_format(stored: Mapping[str, Any]) -> None:
+    """Raise for a record of a newer format than this version writes."""
+    found = stored.get("format")
+    if not isinstance(found, int) or found > _FORMAT:
+        raise ValueError(
+            f"The stored model must be of format {_FORMAT} or older; got format {found!r}, "
+            f"written by skmask {stored.get('skmask_version')}. Update skmask, or store the model "
+            "again with this version."
+        )

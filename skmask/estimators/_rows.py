@@ -1,0 +1,156 @@
+"""Rows: checked training rows, as the engine takes them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from skmask.data._numbers import check_float32, scaled
+
+__all__ = ["Rows"]
+
+# Weights below 2 to this power may be summed.
+_LARGEST_EXPONENT = 900
+
+# Numbers of a sparse argument that are made dense to find equal rows.
+_NUMBERS_TO_MERGE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked training rows, and what reading them has shown.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_samples, ...)
+    target : ndarray of shape (n_samples, ...)
+        Class numbers, or a 0 or 1 for each label.
+    weight : ndarray of float64 of shape (n_samples,) or that of `target`
+        0 for entries that do not count, below 1 for the rest.
+    outputs : ndarray of shape (n_classes,)
+        All labels, in one order: the same in every call while training goes on.
+    strata : ndarray of int of shape (n_samples,)
+        What a hold-out keeps in proportion: numbers of `outputs`, or below 0.
+    columns, constants : dict of str to ndarray
+        Further inputs of the loss: row by row, and the same for all rows.
+    known : dict of str to ndarray
+        Values of weights of the network that are not learnt, by name.
+    exponent : int
+        The weights given are those here times 2 to this power: their sums overflow nothing.
+    lengths : ndarray of shape (n_samples,) or None
+        Work that each row takes, where rows of similar length are to share a batch.
+    values : dict
+        What the fit keeps of them, see :class:`Fit`.
+    """
+
+    X: Any
+    target: np.ndarray
+    weight: np.ndarray
+    outputs: np.ndarray
+    strata: np.ndarray
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
+    exponent: int = 0
+    lengths: np.ndarray | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def __getitem__(self, rows: np.ndarray) -> "Rows":
+        return replace(
+            self,
+            X=self.X[rows],
+            target=self.target[rows],
+            weight=self.weight[rows],
+            strata=self.strata[rows],
+            columns={name: column[rows] for name, column in self.columns.items()},
+            lengths=None if self.lengths is None else self.lengths[rows],
+        )
+
+    def with_values(self, **values: Any) -> "Rows":
+        """Add to what the fit keeps."""
+        return replace(self, values={**self.values, **values})
+
+    def that_count(self) -> "Rows":
+        """Drop rows whose weights are all zero."""
+        counts = self.weight.reshape(len(self), -1).any(axis=1)
+        if not counts.any():
+            raise ValueError(
+                "sample_weight must leave a row with a weight above 0, class_weight taken into "
+                "account; got 0 for every row. Raise a weight."
+            )
+        return self if counts.all() else self[np.flatnonzero(counts)]
+
+    def with_equal_rows_together(self) -> "Rows":
+        """Merge equal rows, their weights summed, in an order that follows from their content.
+
+        Sums over one batch are then the same to the last bit for a row that is repeated and for
+        one that has a weight. Wide sparse rows are left as they are.
+        """
+        parts = [self.X, self.target, *self.columns.values()]
+        if any(
+            sparse.issparse(part) and math.prod(part.shape) > _NUMBERS_TO_MERGE for part in parts
+        ):
+            return self
+        content = np.ascontiguousarray(np.hstack([_row_bytes(part) for part in parts]))
+        keys = content.view(np.dtype((np.void, content.shape[1])))[:, 0]
+        _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+        weight = np.zeros((len(first), *self.weight.shape[1:]))
+        np.add.at(weight, group, self.weight)
+        return replace(self[first], weight=weight)
+
+    def with_mean_weight_one(self) -> "Rows":
+        """Scale the weights so that those above 0 have a mean of 1."""
+        weight = scaled(self.weight)[0]
+        return replace(self, weight=weight / weight[weight > 0].mean(), exponent=0)
+
+    def with_weights_as_given(self) -> "Rows":
+        """Undo the scaling of the weights; raise where they are beyond float32."""
+        with np.errstate(over="ignore", under="ignore"):
+            weight = np.ldexp(self.weight, self.exponent)
+        check_float32(
+            weight,
+            "sample_weight in partial_fit, class_weight taken into account,",
+            "Weights are not scaled there: give others.",
+        )
+        return replace(self, weight=weight, exponent=0)
+
+    def in_units_given(self, sums: np.ndarray) -> np.ndarray:
+        """Return sums of weights as they are without the scaling, as far as float64 reaches."""
+        return np.ldexp(sums, min(self.exponent, _LARGEST_EXPONENT))
+
+    def engine_columns(self, dtype: str) -> dict[str, Any]:
+        """Return the inputs of the engine that come row by row, real numbers in one type."""
+        columns = {"X": self.X, "y": self.target, "weight": self.weight, **self.columns}
+        return {name: _in_type(values, dtype, name) for name, values in columns.items()}
+
+    def engine_constants(self, dtype: str) -> dict[str, np.ndarray]:
+        """Return the inputs of the engine for all rows, real numbers in one type."""
+        return {name: _in_type(values, dtype, name) for name, values in self.constants.items()}
+
+
+def _row_bytes(values: Any) -> np.ndarray:
+    """Return the content of each row, whatever its type of float: uint8 of shape (n_rows, n)."""
+    array = values.toarray() if sparse.issparse(values) else values
+    if array.dtype.kind == "f":
+        array = array.astype(np.float64)
+    return np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
+
+
+def _in_type(values: Any, dtype: str, name: str) -> Any:
+    """Return real numbers in a floating-point type; numbers of classes and masks as they are."""
+    if values.dtype.kind != "f" or values.dtype == dtype:
+        return values
+    with np.errstate(over="ignore", under="ignore"):
+        cast = values.astype(dtype)
+    numbers = values.data if sparse.issparse(values) else values
+    with np.errstate(over="ignore", invalid="ignore"):
+        may_overflow = name == "X" and not np.isfinite(cast.sum())
+    if may_overflow:
+        check_float32(numbers, "X", "Scale it.", may_vanish=True)
+    return cast
