@@ -17,9 +17,24 @@ _HOMES = {
     "RestrictedClassClassifier": "skmask.estimators._restricted",
     "WeightedMultilabelClassifier": "skmask.estimators._multilabel",
 }
+# For `skops.io.load(file, trusted=skmask.TRUSTED_TYPES)`: what a stored estimator consists of, a
+# function or a model of the user's own aside.
+TRUSTED_TYPES = (
+    "skmask.estimators._cost_sensitive.CostSensitiveClassifier",
+    "skmask.estimators._multilabel.WeightedMultilabelClassifier",
+    "skmask.estimators._prototype.PrototypeClassifier",
+    "skmask.estimators._restricted.RestrictedClassClassifier",
+    "skmask.estimators._sequence.MaskedSequenceClassifier",
+    "skmask.networks._mlp.MLP",
+    "skmask.networks._prototype_sums.PrototypeSums",
+    "skmask.networks._recurrent.EncoderDecoder",
+    "skmask.networks._recurrent.Recurrent",
+)
+
 _MODULES = ("datasets", "metrics", "networks", "nn")
 
 __all__ = [
+    "TRUSTED_TYPES",
     "CostSensitiveClassifier",
     "DivergenceError",
     "MaskedSequenceClassifier",

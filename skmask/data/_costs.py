@@ -1,1 +1,0 @@
-from skmask.data._validation import check_cost_matrix, check_costs, check_not_negative, costs_of_truth

@@ -1,1 +1,0 @@
-from skmask.data._validation import Interval

@@ -1,1 +1,0 @@
-from skmask.data._validation import check_class_weight, check_sample_weight, check_entry_weight, check_by_label

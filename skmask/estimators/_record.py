@@ -12,7 +12,7 @@ from skmask.engine import OwnNetwork, State, damaged
 from skmask.estimators._prediction import Predictor
 from skmask.networks import Network, Signature
 
-__all__ = ["Fit", "check_format"]
+__all__ = ["Fit", "check_format", "record_of"]
 
 # Raised with each change of what is stored.
 _FORMAT = 1
@@ -177,3 +177,14 @@ def check_format(stored: Mapping[str, Any]) -> None:
             f"written by skmask {stored.get('skmask_version')}. Update skmask, or store the model "
             "again with this version."
         )
+
+
+def record_of(estimator: Any) -> Fit:
+    """Return the record of the last fit of an estimator.
+
+    Raises
+    ------
+    NotFittedError
+        If there is none.
+    """
+    return estimator._fitted()
