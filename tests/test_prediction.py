@@ -59,7 +59,7 @@ def test_rows_whose_outputs_are_not_finite_are_named(fitted, name):
     large[[2, 7, 11]] = 3e38
     large[11, 1:] = 0
     with np.errstate(over="ignore", invalid="ignore"):
-        kernel, bias, *others = clf._state.weights
+        kernel, bias, *others = clf._record.state.weights
         logits = large @ kernel + bias
         if others:
             logits = np.maximum(logits, 0) @ others[0] + others[1]
@@ -129,7 +129,7 @@ def test_index_beyond_an_embedding_is_an_error_of_ours(rng):
 
 def with_weights(change):
     def damage(clf):
-        weights = change([weight.copy() for weight in clf._state.weights])
+        weights = change([weight.copy() for weight in clf._record.state.weights])
         state = clf._state
         clf._state = State(weights, state.slots, state.seed, state.epoch)
 

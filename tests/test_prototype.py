@@ -288,7 +288,7 @@ def test_verbose_prints_a_line_per_iteration(iris, capsys):
 
 
 def test_second_fit_traces_nothing(iris):
-    from skmask.engine import count_traces
+    from skmask.engine.tensorflow import count_traces
 
     X, y = iris
     make(alpha=0.01).fit(X, y).predict(X)

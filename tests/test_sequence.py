@@ -71,7 +71,7 @@ def wider(values, fill, *, more=T, left=0):
 
 
 def same_weights(one, two):
-    for a, b in zip(one._state.weights, two._state.weights, strict=True):
+    for a, b in zip(one._record.state.weights, two._record.state.weights, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 

@@ -196,13 +196,13 @@ def start_of(clf, X, y):
 def test_random_state_decides_the_order_from_then_on(seed, rows):
     X, y = rows
     clf = restricted(batch_size=16, dtype="float64").fit(X, y)
-    first = clf._state.seed
+    first = clf._record.state.seed
     model = make_model(clf.model_.get_weights())
     model.compile(make_optimizer({}), RestrictedCrossentropy(), run_eagerly=True)
     clf.set_params(random_state=seed).fit(X, y)
-    assert (clf._state.seed == first) == (seed in (0, None))
+    assert (clf._record.state.seed == first) == (seed in (0, None))
     for epoch in range(EPOCHS, 2 * EPOCHS):
-        order = epoch_order(clf._state.seed, epoch, N)
+        order = epoch_order(clf._record.state.seed, epoch, N)
         for start in range(0, N, 16):
             batch = order[start : start + 16]
             model.train_on_batch(X[batch], y[batch])

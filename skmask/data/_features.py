@@ -1,7 +1,14 @@
+"""."""
 import numpy as np
+
+from skmask.data._validation import (  # noqa: F401
+    check_features,
+    check_columns,
+)
 
 
 def is_plain_matrix(X, n_features):
+    """."""
     return (
         type(X) is np.ndarray
         and X.ndim == 2

@@ -1,0 +1,4 @@
+"""."""
+from skmask.data._validation import (  # noqa: F401
+    Interval,
+)
