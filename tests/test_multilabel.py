@@ -256,17 +256,17 @@ def test_extreme_thresholds_say_all_or_nothing(labelled, threshold, expected):
 
 
 def test_tuned_thresholds_have_the_best_f1_on_the_rows_held_out(labelled, monkeypatch):
-    from skmask import _base
+    from skmask.estimators import _training
 
     X, Y = labelled
     held = {}
 
-    def kept(clf, rows, seed, hold_out=_base.BaseKerasClassifier._hold_out):
-        parts = hold_out(clf, rows, seed)
+    def kept(clf, rows, seed, reason, hold_out=_training._parted):
+        parts = hold_out(clf, rows, seed, reason)
         held["rows"] = parts[1]
         return parts
 
-    monkeypatch.setattr(_base.BaseKerasClassifier, "_hold_out", kept)
+    monkeypatch.setattr(_training, "_parted", kept)
     clf = make(threshold="tuned", validation_fraction=0.4).fit(X, Y)
     rows = held["rows"]
     assert len(rows) == 32

@@ -16,7 +16,7 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask.engine._training import epoch_order
+from skmask.engine._order import epoch_order
 from skmask.nn.losses import (
     CostWeightedCrossentropy,
     ExpectedCost,

@@ -16,5 +16,5 @@ def is_plain_matrix(X, n_features):
         and X.shape[1] == n_features
         and len(X) > 0
         and X.flags.c_contiguous
-        and bool(np.isfinite(X.sum()))
+        and bool(np.isfinite(X).all())
     )

@@ -52,7 +52,6 @@ class Fit:
     @cached_property
     def predictor(self) -> Predictor:
         """Function of rows to logits."""
-        self._check()
         width = max((np.shape(w)[-1] for w in self.state.weights if np.ndim(w)), default=1)
         if self.network.is_portable:
             weights = self.learnt_weights
@@ -60,6 +59,7 @@ class Fit:
             return Predictor(self._in_type(forward), width, is_parallel=True)
         from skmask.engine import tensorflow  # only for networks that NumPy cannot compute
 
+        self._check_labels()
         forward = tensorflow.forward_function(self.keras_graph, self.state.weights)
         return Predictor(forward, width, is_parallel=False)
 
@@ -69,8 +69,13 @@ class Fit:
 
     @cached_property
     def learnt_weights(self) -> list[np.ndarray]:
-        """The weights of a described network, as it lists them: without states of generators."""
-        return [w for w in map(np.asarray, self.state.weights) if w.dtype.kind == "f"]
+        """The weights of a described network, as it lists them: without states of generators.
+
+        Raises a ValueError where the parts of a stored record contradict each other.
+        """
+        weights = [w for w in map(np.asarray, self.state.weights) if w.dtype.kind != "u"]
+        self._check(weights)
+        return weights
 
     def named_weights(self) -> dict[str, np.ndarray]:
         """Return the weights of a described network by name."""
@@ -84,6 +89,8 @@ class Fit:
         """The Keras graph of the network, that of the training where there is one."""
         if self.graph is not None:
             return self.graph
+        if self.network.is_portable:
+            self._check(self.learnt_weights)
         from skmask.engine import tensorflow
 
         graph = tensorflow.graph_of(self.network, self.signature, self.dtype)
@@ -97,27 +104,28 @@ class Fit:
 
         return tensorflow.with_weights(self.keras_graph, self.state.weights)
 
-    def _check(self) -> None:
-        """Raise where the parts of a stored record contradict each other."""
+    def _check(self, weights: list[np.ndarray]) -> None:
         if self.dtype not in ("float32", "float64"):
             raise damaged(f"the type {self.dtype!r}")
+        self._check_labels()
+        try:
+            listed = self.network.weights(self.signature)  # type: ignore[union-attr]
+            shapes = [weight.shape for weight in listed]
+        except Exception as error:
+            raise damaged(f"what makes no network, {quote([self.network])}") from error
+        found = [weight.shape for weight in weights]
+        if found != shapes:
+            raise damaged(f"weights of shapes {found} for a network of {shapes}")
+        types = {str(weight.dtype) for weight in weights}
+        if types - {self.dtype}:
+            raise damaged(f"weights of types {sorted(types)} for a network of {self.dtype}")
+        if not all(np.isfinite(weight).all() for weight in weights):
+            raise damaged("weights that are not finite")
+
+    def _check_labels(self) -> None:
         labels = self.values.get("label_names_", self.values.get("classes_", ()))
         if len(labels) != self.signature.n_outputs:
             raise damaged(f"{len(labels)} labels for {self.signature.n_outputs} outputs")
-        if isinstance(self.network, OwnNetwork):
-            return  # its graph is compared with the weights when it is built
-        try:
-            shapes = [weight.shape for weight in self.network.weights(self.signature)]
-        except Exception as error:
-            raise damaged(f"what makes no network, {quote([self.network])}") from error
-        found = [weight.shape for weight in self.learnt_weights]
-        if found != shapes:
-            raise damaged(f"weights of shapes {found} for a network of {shapes}")
-        types = {str(weight.dtype) for weight in self.learnt_weights}
-        if types - {self.dtype}:
-            raise damaged(f"weights of types {sorted(types)} for a network of {self.dtype}")
-        if not all(np.isfinite(weight).all() for weight in self.learnt_weights):
-            raise damaged("weights that are not finite")
 
     # Storing.
 

@@ -254,8 +254,10 @@ def _check_same_shapes(job: Job, parts: Parts, before: Fit) -> None:
     shapes = [np.shape(weight) for weight in before.state.weights]
     if job.graph.weight_shapes == shapes:
         return
-    was, now = _settings(before.network), _settings(parts.network)
-    changed = [name for name in now if now[name] != was.get(name) and name not in _NOT_IN_SHAPES]
+    changed = []
+    if type(before.network) is type(parts.network):
+        was, now = _settings(before.network), _settings(parts.network)
+        changed = [name for name in now if now[name] != was[name] and name not in _NOT_IN_SHAPES]
     raise ValueError(
         f"{' and '.join(changed) or 'network'} must stay the same while training goes on "
         f"(warm_start, partial_fit); got weights of shapes {job.graph.weight_shapes} "
