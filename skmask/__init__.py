@@ -7,7 +7,8 @@ TensorFlow.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0.dev0"
+from skmask._version import __version__
+
 
 _HOMES = {
     "CostSensitiveClassifier": "skmask.estimators._cost_sensitive",
@@ -41,6 +42,7 @@ __all__ = [
     "PrototypeClassifier",
     "RestrictedClassClassifier",
     "WeightedMultilabelClassifier",
+    "__version__",
     "datasets",
     "metrics",
     "networks",

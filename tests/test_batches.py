@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from skmask.engine._training import epoch_order
 
 from skmask.engine import (
     Loss,
@@ -17,7 +18,6 @@ from skmask.engine import (
     train,
     with_weights,
 )
-from skmask.engine._training import epoch_order
 from skmask.engine.tensorflow._layers import is_by_row
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.networks import encoder_decoder, masked, mlp, prototype_sums, tagger

@@ -20,7 +20,7 @@ from skmask import (
     RestrictedClassClassifier,
 )
 from skmask.datasets import make_restricted_classification
-from skmask.estimators._softmax import _decision_values
+from skmask.decisions import decision_values
 from skmask.metrics import routed_scorer
 
 N, F, K = 90, 5, 4
@@ -121,7 +121,7 @@ def test_decision_values_are_100_below_the_lowest_allowed_logit(rng):
     logits = rng.normal(scale=10, size=(50, 6)).astype(np.float32)
     allowed = rng.random((50, 6)) < 0.5
     allowed[:, 0] = True
-    found = _decision_values(np.where(allowed, logits, -np.inf))
+    found = decision_values(np.where(allowed, logits, -np.inf))
     for row, possible, values in zip(logits, allowed, found, strict=True):
         np.testing.assert_array_equal(values[possible], row[possible])
         np.testing.assert_array_equal(values[~possible], min(row[possible]) - np.float32(100))
@@ -130,7 +130,7 @@ def test_decision_values_are_100_below_the_lowest_allowed_logit(rng):
 @pytest.mark.parametrize("size", [1e6, 1e20, 1e37])
 def test_decision_values_are_below_allowed_ones_of_any_size(size):
     logits = np.array([[size, -np.inf], [-size, -np.inf], [-np.inf, size]], dtype=np.float32)
-    values = _decision_values(logits)
+    values = decision_values(logits)
     assert np.isfinite(values).all()
     np.testing.assert_array_equal(values.argmax(axis=1), [0, 0, 1])
 

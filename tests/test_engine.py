@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from skmask.engine._training import epoch_order, order_by_length
+from skmask.engine.tensorflow._network import describe
 
 from skmask.engine import (
     DivergenceError,
@@ -22,8 +24,6 @@ from skmask.engine import (
 )
 from skmask.engine._pool import Pool
 from skmask.engine._table import Table, round_up_rows
-from skmask.engine._training import epoch_order, order_by_length
-from skmask.engine.tensorflow._network import describe
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.networks import mlp
 

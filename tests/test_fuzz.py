@@ -580,6 +580,7 @@ BAD_PARAMETERS = {
     "n_prototypes": [*NO_COUNT, 25],
     "solver": [*NO_WORD, None, np.array(["adam", "sgd"])],
     "alpha": [*[v for v in NO_SCALAR if v is not False], -1, np.inf],
+    "dropout": [*[v for v in NO_SCALAR if v is not False], -0.1, 1, 1.5, np.inf, None],
     "max_iter": NO_COUNT,
     "tol": [*NO_SCALAR, 0, -1],
     "network": ["mlp", 3, [], Odd()],

@@ -13,7 +13,7 @@ from skmask import (
     WeightedMultilabelClassifier,
 )
 from skmask.data._hold_out import held_out_rows, rarest_label
-from skmask.estimators._base import BaseKerasClassifier
+from skmask.estimators import _training
 
 N, LONE = 60, 17
 pytestmark = pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
@@ -34,11 +34,11 @@ def parts(monkeypatch):
     """The rows trained on and those held out, of the last fit."""
     found = []
 
-    def kept(clf, rows, seed, hold_out=BaseKerasClassifier._hold_out):
-        found[:] = hold_out(clf, rows, seed)
+    def kept(clf, rows, seed, reason, hold_out=_training._parted):
+        found[:] = hold_out(clf, rows, seed, reason)
         return tuple(found)
 
-    monkeypatch.setattr(BaseKerasClassifier, "_hold_out", kept)
+    monkeypatch.setattr(_training, "_parted", kept)
     return found
 
 

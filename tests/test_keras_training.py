@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from skmask.engine._training import epoch_order
+from skmask.engine.tensorflow._objective import Objective
 
 from skmask import (
     CostSensitiveClassifier,
@@ -29,8 +31,6 @@ from skmask.engine import (
     train,
     with_weights,
 )
-from skmask.engine._training import epoch_order
-from skmask.engine.tensorflow._objective import Objective
 from skmask.engine.tensorflow._program import Program
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.metrics import MaskedAccuracy, masked_accuracy

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
+from skmask.engine.tensorflow._objective import Objective
 
 from skmask import PrototypeClassifier, RestrictedClassClassifier
 from skmask.engine import _training
 from skmask.engine.tensorflow._machine import Machine
-from skmask.engine.tensorflow._objective import Objective
 from skmask.engine.tensorflow._program import Program
 
 N, M, K = 60, 5, 3

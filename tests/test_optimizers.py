@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from skmask.engine._training import epoch_order
 
 from skmask import PrototypeClassifier, RestrictedClassClassifier
 from skmask.engine import (
@@ -16,7 +17,6 @@ from skmask.engine import (
     train,
     with_weights,
 )
-from skmask.engine._training import epoch_order
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.networks import mlp
 

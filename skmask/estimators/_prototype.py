@@ -334,7 +334,7 @@ class PrototypeClassifier(SoftmaxClassifier):
             chosen = _chosen_before(self, given.before, rows, labels, names)
         codes = encode_labels(np.asarray(chosen["prototype_labels_"]), rows.outputs)
         known = {
-            "prototypes": chosen["prototypes_"],
+            "prototypes": np.array(chosen["prototypes_"]),  # the argument may be written to
             "scale": chosen["scale_"],
             "alpha": np.asarray(self.alpha),
             "membership": codes[:, np.newaxis] == np.arange(len(rows.outputs)),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from skmask._version import __version__
 from skmask.data._messages import quote
 from skmask.engine import OwnNetwork, State, damaged
 from skmask.estimators._prediction import Predictor
@@ -131,8 +132,6 @@ class Fit:
 
     def stored(self) -> dict[str, Any]:
         """Return the record as plain values, arrays and the network."""
-        from skmask import __version__
-
         own = isinstance(self.network, OwnNetwork)
         state = self.state
         return {
