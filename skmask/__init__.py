@@ -9,7 +9,6 @@ from typing import Any
 
 from skmask._version import __version__
 
-
 _HOMES = {
     "CostSensitiveClassifier": "skmask.estimators._cost_sensitive",
     "DivergenceError": "skmask.engine",

@@ -9,17 +9,13 @@ from sklearn.metrics import make_scorer
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import check_consistent_length
 
+from skmask.data._costs import check_cost_matrix, check_costs, costs_of_truth
 from skmask.data._frames import row_labels, without_names
 from skmask.data._labels import all_labels, check_classes, check_labels, encode_labels, same_labels
 from skmask.data._messages import naming
 from skmask.data._numbers import average, scaled
 from skmask.data._sequences import as_sequences, entry_weights, is_label, label_matrix, padding_mark
-from skmask.data._validation import (
-    check_cost_matrix,
-    check_costs,
-    check_sample_weight,
-    costs_of_truth,
-)
+from skmask.data._weights import check_sample_weight
 
 __all__ = [
     "make_cost_scorer",

@@ -20,7 +20,7 @@ from skmask.data._numbers import (
     unmasked,
     zero_or_one,
 )
-from skmask.data._validation import check_sample_weight
+from skmask.data._weights import check_sample_weight
 
 __all__ = [
     "accuracy",

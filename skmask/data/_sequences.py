@@ -12,7 +12,7 @@ from skmask.data._frames import as_list, check_no_text, named, without_names
 from skmask.data._labels import label_table, same_labels
 from skmask.data._messages import first_rows, naming, quote
 from skmask.data._numbers import is_missing, real_array, unmasked
-from skmask.data._validation import check_entry_weight, check_sample_weight
+from skmask.data._weights import check_entry_weight, check_sample_weight
 
 __all__ = [
     "Steps",

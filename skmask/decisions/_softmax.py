@@ -45,9 +45,8 @@ def _shifted(logits: np.ndarray) -> tuple[np.ndarray, int]:
     n_classes = logits.shape[-1]
     if logits.size < _MANY_ROWS * n_classes:
         return logits - logits.max(axis=-1, keepdims=True), -1
-    by_class = np.array(logits.reshape(-1, n_classes).T, order="C")
-    by_class -= by_class.max(axis=0)
-    return by_class, 0
+    by_class = logits.reshape(-1, n_classes).T
+    return np.subtract(by_class, by_class.max(axis=0), order="C"), 0
 
 
 def _classes_last(values: np.ndarray, axis: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -67,23 +67,30 @@ class Predictor:
         step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
         if n_rows <= step:
             return self._finished(X, slice(0, n_rows), finish)
-        first = self._finished(X[:step], slice(0, step), finish)
-        results = np.empty((n_rows, *first.shape[1:]), first.dtype)
-        results[:step] = first
-
-        def compute(start: int) -> None:
-            rows = slice(start, min(start + step, n_rows))
-            results[rows] = self._finished(X[rows], rows, finish)
-
-        starts = range(step, n_rows, step)
-        n_threads = min(_n_cores(), len(starts)) if self._is_parallel else 1
+        starts = range(0, n_rows, step)
+        n_threads = min(_n_cores(), len(starts) - 1) if self._is_parallel else 1
         if n_threads == 1:
-            for start in starts:
-                compute(start)
-            return results
+            return self._in_chunks(X, starts, finish, map)
         with _one_thread_in_blas(), ThreadPoolExecutor(n_threads) as pool:
-            for _ in pool.map(compute, starts):
-                pass
+            return self._in_chunks(X, starts, finish, pool.map)
+
+    def _in_chunks(
+        self, X: Any, starts: range, finish: Finish | None, apply: Callable[..., Iterable[Any]]
+    ) -> np.ndarray:
+        """Compute the rows behind each start, the first ones to see what comes of them."""
+
+        def compute(start: int) -> np.ndarray:
+            rows = slice(start, min(start + starts.step, X.shape[0]))
+            return self._finished(X[rows], rows, finish)
+
+        def store(start: int) -> None:
+            results[start : start + starts.step] = compute(start)
+
+        first = compute(0)
+        results = np.empty((X.shape[0], *first.shape[1:]), first.dtype)
+        results[: starts.step] = first
+        for _ in apply(store, starts[1:]):
+            pass
         return results
 
     def _finished(self, X: Any, rows: slice, finish: Finish | None) -> np.ndarray:

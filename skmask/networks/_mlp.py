@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from skmask.networks._base import (
     ACTIVATIONS,
@@ -72,13 +73,12 @@ class MLP(Network):
     def forward(self, weights: Weights, X: Any, signature: Signature) -> np.ndarray:
         activate = ACTIVATIONS[self.activation]
         *hidden, kernel, bias = weights
+        # Units first, rows last: sums over the classes that follow are faster so.
+        values = X.T
         for number in range(0, len(hidden), 2):
-            X = X @ hidden[number]
-            X += hidden[number + 1]
-            X = activate(X)
-        logits = X @ kernel
-        logits += bias
-        return logits
+            values = _affine(hidden[number], hidden[number + 1], values)
+            values = activate(values)
+        return _affine(kernel, bias, values).T
 
     @property
     def penalty(self) -> float:
@@ -89,3 +89,17 @@ class MLP(Network):
                 "penalty."
             )
         return float(self.alpha)
+
+
+def _affine(kernel: np.ndarray, bias: np.ndarray, values: Any) -> np.ndarray:
+    """Return a dense layer's outputs, a new array of shape (n_units, n).
+
+    Parameters
+    ----------
+    kernel : ndarray of shape (n_inputs, n_units)
+    bias : ndarray of shape (n_units,)
+    values : ndarray or sparse array of shape (n_inputs, n)
+    """
+    outputs = (values.T @ kernel).T if sparse.issparse(values) else kernel.T @ values
+    outputs += bias[:, np.newaxis]
+    return outputs
