@@ -334,12 +334,12 @@ class CostSensitiveClassifier(SoftmaxClassifier):
 
     def _read(self, given: Given) -> Rows:
         rows = read_softmax_rows(self, given)
-        labels, before, costs = rows.values["announced"], given.before, given.metadata.get("costs")
+        labels, costs = rows.values["announced"], given.metadata.get("costs")
         matrix = check_cost_matrix(self.cost_matrix, labels)
-        is_next_part = given.is_partial and before is not None
-        seen = before["costs_seen"] if is_next_part else None
-        depend_on_row = is_next_part and before["costs_depend_on_row"]
-        by_row = None
+        seen, depend_on_row, by_row = None, False, None
+        if given.continued is not None:
+            seen = given.continued["costs_seen"]
+            depend_on_row = given.continued["costs_depend_on_row"]
         if costs is not None:
             costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
             depend_on_row |= costs.ndim == 3

@@ -6,24 +6,29 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from scipy.special import expit, log_expit, logit, softmax
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_consistent_length
 
-from skmask.data._frames import as_list, without_names
-from skmask.data._hold_out import rarest_label
-from skmask.data._labels import accuracy, check_classes, decode_labels, encode_label_matrix
+from skmask.data._labels import accuracy, decode_labels, encode_label_matrix
 from skmask.data._messages import naming, quote
-from skmask.data._numbers import average, check_float32, real_array, scaled, zero_or_one
+from skmask.data._numbers import average, scaled
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import StrOptions
-from skmask.data._weights import check_by_label, check_entry_weight, check_sample_weight
+from skmask.data._weights import check_by_label
 from skmask.decisions import best_cutoff, with_at_least
 from skmask.engine import Loss
 from skmask.estimators._base import OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
-from skmask.estimators._reading import FLOATS, Given, announced_labels, read_features, read_labels
+from skmask.estimators._multilabel_rows import (
+    by_entry,
+    is_label_matrix,
+    pos_weight_for,
+    read_classes,
+    read_label_matrix,
+    read_weight,
+)
+from skmask.estimators._reading import Given, announced_labels, read_features
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._training import Parts, described_mlp
@@ -37,11 +42,6 @@ _LOSSES = {
     "focal": "focal_loss",
     "asymmetric": "asymmetric_loss",
 }
-
-_NO_MATRIX = (
-    "y must be one class per row, or 0, 1 and NaN in a column for each label; got {}. Use "
-    "sklearn.preprocessing.MultiLabelBinarizer."
-)
 
 
 @documented
@@ -374,7 +374,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         y, is_known, names = encode_label_matrix(y, fit["label_names_"])
         with naming("X and y"):
             check_consistent_length(predicted, y)
-        weight = _by_entry(_read_weight(sample_weight, y.shape, names))
+        weight = by_entry(read_weight(sample_weight, y.shape, names))
         counts = is_known & (weight > 0)
         if not counts.any():
             raise ValueError(
@@ -396,9 +396,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 "threshold must be given in partial_fit, which holds no rows out; got 'tuned'. "
                 "Give a number, or one for each label."
             )
-        is_matrix = _is_label_matrix(self, given)
+        is_matrix = is_label_matrix(self, given)
         labels = announced_labels(self, given, are_needed=not is_matrix)
-        rows = (_read_label_matrix if is_matrix else _read_classes)(self, given, labels)
+        rows = (read_label_matrix if is_matrix else read_classes)(self, given, labels)
         if given.before is not None and given.before["is_one_vs_rest"] == is_matrix:
             raise ValueError(
                 "y must be of one kind in every call, a class per row or a column per label; got "
@@ -408,17 +408,16 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:
         names = rows.values["label_names_"]
-        is_next_part = given.is_partial and given.before is not None
         _check_min_labels(self.min_labels, names)
-        weight = _by_entry(rows.weight)
+        weight = by_entry(rows.weight)
         sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
         sums = rows.in_units_given(sums)
-        if is_next_part:
-            sums = sums + given.before["weight_seen"]
-        pos_weight = _pos_weight_for(self.pos_weight, names, *sums)
+        if given.continued is not None:
+            sums = sums + given.continued["weight_seen"]
+        pos_weight = pos_weight_for(self.pos_weight, names, *sums)
         if self.calibrated:
             _check_can_be_calibrated(self.loss, pos_weight, names)
-        if not is_next_part and not sums[1].all():
+        if given.continued is None and not sums[1].all():
             warnings.warn(
                 f"y has no positive for the labels {quote(names[sums[1] == 0])}: they cannot be "
                 "learnt, and their pos_weight is 1 where it is to be balanced.",
@@ -460,99 +459,6 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         return tags
 
 
-# Reading.
-
-
-def _is_label_matrix(estimator: Any, given: Given) -> bool:
-    """Say whether a target has a column for each label, not one class per row.
-
-    A single column is a label where it was one before; otherwise where it holds 0, 1 and
-    NaN only and no more than one label is announced.
-    """
-    y = _as_table(given.y)
-    n_columns = y.shape[1] if len(y.shape) == 2 else 0
-    if n_columns != 1 or sparse.issparse(y):
-        return len(y.shape) == 2
-    classes = estimator.classes if given.classes is None else given.classes
-    if given.before is not None:
-        return not given.before["is_one_vs_rest"]
-    return (classes is None or np.size(classes) == 1) and _holds_zero_or_one(y)
-
-
-def _read_X(estimator: Any, given: Given) -> tuple[Any, dict[str, Any]]:
-    is_next_part = given.is_partial and given.before is not None
-    dtype = np.dtype(given.before.input_dtype) if is_next_part else FLOATS
-    return read_features(estimator, given.X, given.before, dtype)
-
-
-def _read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
-    with naming("X and y"):
-        check_consistent_length(given.X, given.y)
-    X, features = _read_X(estimator, given)
-    if labels is None and estimator.classes is not None:
-        labels = check_classes(estimator.classes, np.empty(0))
-    target, is_known, names = encode_label_matrix(given.y, labels)
-    is_next_part = given.is_partial and given.before is not None
-    if not is_next_part and not is_known.any(axis=0).all():
-        raise ValueError(
-            "y must hold a known value for each label; got only NaN for "
-            f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."
-        )
-    weight = _read_weight(given.metadata.get("sample_weight"), target.shape, names)
-    weight, exponent = scaled(weight)
-    if not is_known.all():
-        weight = _by_entry(weight) * is_known
-    strata = rarest_label((target * _by_entry(weight)) > 0, estimator.validation_fraction)
-    values = {
-        **features,
-        "classes_": np.arange(len(names)),
-        "label_names_": names,
-        "announced": names,
-        "is_one_vs_rest": False,
-    }
-    return Rows(
-        X, target, weight, outputs=names, strata=strata, exponent=int(exponent), values=values
-    )
-
-
-def _read_classes(estimator: Any, given: Given, labels: Any) -> Rows:
-    _, codes, labels = read_labels(estimator, given, labels)
-    X, features = _read_X(estimator, given)
-    classes = np.sort(labels)
-    positive = np.arange(len(classes)) if len(classes) > 2 else np.array([len(classes) - 1])
-    target = (codes[:, np.newaxis] == positive).astype(np.int8)
-    weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
-    weight, exponent = scaled(weight)
-    values = {
-        **features,
-        "classes_": classes,
-        "label_names_": classes[positive],
-        "announced": labels,
-        "is_one_vs_rest": True,
-    }
-    return Rows(
-        X, target, weight, outputs=classes, strata=codes, exponent=int(exponent), values=values
-    )
-
-
-def _pos_weight_for(
-    pos_weight: Any, names: np.ndarray, negatives: np.ndarray, positives: np.ndarray
-) -> np.ndarray:
-    """Return the factors on the positives, from the weights of both kinds of entries."""
-    if pos_weight is None:
-        return np.ones(len(names))
-    if isinstance(pos_weight, str):
-        has_both = (negatives > 0) & (positives > 0)
-        weights = np.where(has_both, negatives, 1) / np.where(has_both, positives, 1)
-        return check_float32(
-            weights,
-            "sample_weight of negatives over that of positives, for pos_weight='balanced',",
-            "Bring the weights closer, or pass pos_weight.",
-        )
-    weights = check_by_label(pos_weight, names, "pos_weight")
-    return check_float32(weights, "pos_weight", "Give other factors.")
-
-
 # After training.
 
 
@@ -561,7 +467,7 @@ def _tuned_thresholds(fit: Fit, held_out: Rows | None) -> dict[str, Any]:
     if held_out is None:
         return {}
     logits = fit.predictor(held_out.X)
-    weight = np.broadcast_to(_by_entry(held_out.weight), logits.shape)
+    weight = np.broadcast_to(by_entry(held_out.weight), logits.shape)
     cutoffs = map(best_cutoff, logits.T, held_out.target.T, weight.T)
     return {"thresholds_": expit(np.fromiter(cutoffs, float))}
 
@@ -603,50 +509,6 @@ def _check_can_be_calibrated(loss: str, pos_weight: np.ndarray, names: np.ndarra
             "pos_weight must be above 0 where calibrated=True takes its logarithm; got 0 for "
             f"{quote(names[pos_weight == 0])}. Raise it, or set calibrated=False."
         )
-
-
-def _as_table(y: Any) -> Any:
-    """Return a target as something that has a shape."""
-    if y is None:
-        raise ValueError(
-            "y must be given: every fit and score requires y to be passed, but the target y is "
-            "None. Pass a class per row, or a column for each label."
-        )
-    y = as_list(y)
-    if isinstance(y, list | tuple) and any(isinstance(row, set | frozenset) for row in y):
-        raise ValueError(_NO_MATRIX.format("sets"))
-    y = without_names(y, "y")
-    if not hasattr(y, "shape"):
-        try:
-            y = np.asarray(y)
-        except ValueError as error:
-            raise ValueError(_NO_MATRIX.format("rows of unequal length")) from error
-    if len(y.shape) not in ((2,) if sparse.issparse(y) else (1, 2)):
-        raise ValueError(_NO_MATRIX.format(f"shape {tuple(y.shape)}"))
-    return y
-
-
-def _holds_zero_or_one(y: Any) -> bool:
-    """Say whether an array holds nothing but 0, 1 and what is unknown."""
-    try:
-        values = real_array(y, "y", _NO_MATRIX, may_miss=True)
-    except (TypeError, ValueError):
-        return False
-    return bool(zero_or_one(values, may_miss=True).all())
-
-
-def _read_weight(sample_weight: Any, shape: tuple[int, ...], names: np.ndarray) -> np.ndarray:
-    """Return weights by row, or by row and label."""
-    with naming("sample_weight"):
-        n_axes = np.asarray(without_names(sample_weight, "sample_weight")).ndim
-    if n_axes == 2:
-        return check_entry_weight(sample_weight, shape, names)
-    return check_sample_weight(sample_weight, shape[0])
-
-
-def _by_entry(weight: np.ndarray) -> np.ndarray:
-    """Return weights by row or by entry with an axis for the labels."""
-    return weight if weight.ndim == 2 else weight[:, np.newaxis]
 
 
 def _of_two(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:

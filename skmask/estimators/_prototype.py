@@ -365,13 +365,14 @@ class PrototypeClassifier(SoftmaxClassifier):
 
 def _terms(fit: Fit, rows: np.ndarray) -> np.ndarray:
     """Return the terms of each row, prototype and feature."""
-    if fit.network.is_portable:
-        return np.concatenate([terms for _, terms in fit.network.terms(fit.learnt_weights, rows)])
+    network: Any = fit.network
+    if network.is_portable:
+        return np.concatenate([terms for _, terms in network.terms(fit.learnt_weights, rows)])
     from skmask.engine import tensorflow
 
     weights = fit.named_weights()
-    kernel = fit.network.kernel
-    return weights["a"] * tensorflow.own_kernel_values(rows, weights["prototypes"], kernel)
+    values = tensorflow.own_kernel_values(rows, weights["prototypes"], network.kernel)
+    return weights["a"] * values
 
 
 def _learnt(fit: Fit, held_out: Rows | None) -> dict[str, Any]:

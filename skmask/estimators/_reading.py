@@ -42,6 +42,16 @@ class Given:
     classes: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def continued(self) -> Fit | None:
+        """The fit that `partial_fit` goes on from; None in `fit` and in a first call."""
+        return self.before if self.is_partial else None
+
+    @property
+    def dtype(self) -> Any:
+        """The types that X may have."""
+        return FLOATS if self.continued is None else np.dtype(self.continued.input_dtype)
+
 
 def scratch_of(estimator: Any, before: Fit | None) -> Any:
     """Return a copy of an estimator that scikit-learn's validation may write to.

@@ -1,8 +1,8 @@
 """Fit: the frozen record of a fit, which predictions read and which is stored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,19 +54,17 @@ class Fit:
     def predictor(self) -> Predictor:
         """Function of rows to logits."""
         width = max((np.shape(w)[-1] for w in self.state.weights if np.ndim(w)), default=1)
-        if self.network.is_portable:
-            weights = self.learnt_weights
-            forward = partial(self.network.forward, weights, signature=self.signature)
-            return Predictor(self._in_type(forward), width, is_parallel=True)
+        if isinstance(self.network, Network) and self.network.is_portable:
+            return Predictor(self._forward(self.network), width, is_parallel=True)
         from skmask.engine import tensorflow  # only for networks that NumPy cannot compute
 
         self._check_labels()
         forward = tensorflow.forward_function(self.keras_graph, self.state.weights)
         return Predictor(forward, width, is_parallel=False)
 
-    def _in_type(self, forward: Any) -> Any:
-        dtype = np.dtype(self.dtype)
-        return lambda X: forward(X.astype(dtype, copy=False))
+    def _forward(self, network: Network) -> Callable[[Any], np.ndarray]:
+        weights, dtype = self.learnt_weights, np.dtype(self.dtype)
+        return lambda X: network.forward(weights, X.astype(dtype, copy=False), self.signature)
 
     @cached_property
     def learnt_weights(self) -> list[np.ndarray]:
@@ -74,7 +72,7 @@ class Fit:
 
         Raises a ValueError where the parts of a stored record contradict each other.
         """
-        weights = [w for w in map(np.asarray, self.state.weights) if w.dtype.kind != "u"]
+        weights = [w for w in map(np.asarray, self.state.weights) if w.dtype.kind not in "iu"]
         self._check(weights)
         return weights
 
@@ -90,7 +88,7 @@ class Fit:
         """The Keras graph of the network, that of the training where there is one."""
         if self.graph is not None:
             return self.graph
-        if self.network.is_portable:
+        if isinstance(self.network, Network):
             self._check(self.learnt_weights)
         from skmask.engine import tensorflow
 

@@ -30,9 +30,9 @@ from skmask.estimators._sequence_rows import (
     is_by_step,
     read_rows_by_sequence,
     read_rows_by_step,
-    read_sequences,
     read_step_labels,
     read_step_mask,
+    sequences_to_predict,
 )
 from skmask.estimators._softmax import (
     Finish,
@@ -353,7 +353,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         steps_out = fit.signature.steps
         if steps_out is None:
             return accuracy(y, predicted, sample_weight)
-        sequences = read_sequences(self, X, fit, may_be_empty=steps_out == "each")
+        sequences = sequences_to_predict(self, X, fit)
         labels, _, _, counts = read_step_labels(sequences, y, _n_steps(steps_out))
         counts &= ~is_label(labels, fit["padding_label_"])
         if not counts.any():
@@ -418,7 +418,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     def _scores(self, fit: Fit, X: Any, allowed: Any, finish: Finish | None = None) -> np.ndarray:
         steps_out = fit.signature.steps
         dtype = type_of_results(X)
-        sequences = read_sequences(self, X, fit, may_be_empty=steps_out == "each")
+        sequences = sequences_to_predict(self, X, fit)
         check_mask_is_given(fit, allowed)
         if steps_out is None:
             X, mask = split_off_allowed(sequences.X, allowed, None, fit["announced"])

@@ -32,7 +32,6 @@ from skmask.data._sequences import (
 )
 from skmask.data._weights import check_class_weight, check_sample_weight
 from skmask.estimators._reading import (
-    FLOATS,
     Given,
     announced_labels,
     names_learnt,
@@ -48,9 +47,9 @@ __all__ = [
     "is_by_step",
     "read_rows_by_sequence",
     "read_rows_by_step",
-    "read_sequences",
     "read_step_labels",
     "read_step_mask",
+    "sequences_to_predict",
 ]
 
 # Steps of X are padded to a multiple of this: a program is compiled for one number of them, and
@@ -86,13 +85,13 @@ class Sequences:
         return Steps(np.ones((len(self.X), n_steps), dtype=bool)), n_steps
 
 
-def read_sequences(
+def _read_sequences(
     estimator: Any,
     X: Any,
     before: Fit | None,
     *,
-    dtype: Any = None,
-    mask_value: float | None = None,
+    dtype: Any,
+    mask_value: float,
     may_be_empty: bool = False,
 ) -> Sequences:
     """Return sequences packed, as floats, with what a fit keeps of their features.
@@ -104,16 +103,12 @@ def read_sequences(
     X : padded array, or list of sequences
     before : Fit or None
         The fit whose features they must have.
-    dtype : type or tuple of types, default=None
-        The types that X may have. None: that of the fit before.
-    mask_value : float, default=None
-        None: that of the fit before.
+    dtype : type or tuple of types
+        The types that X may have.
+    mask_value : float
     may_be_empty : bool, default=False
         Whether a sequence may be padding throughout.
     """
-    if before is not None:
-        dtype = np.dtype(before.input_dtype) if dtype is None else dtype
-        mask_value = before["mask_value"] if mask_value is None else mask_value
     may_be_nan = bool(np.isnan(mask_value))
     scratch, found = scratch_of(estimator, before), dict[str, Any]()
     check = partial(_checked_matrix, scratch, before, found, dtype=dtype, may_be_nan=may_be_nan)
@@ -177,11 +172,22 @@ def _validated(scratch: Any, matrix: Any, *, reset: bool, **settings: Any) -> np
         ) from error
 
 
+def sequences_to_predict(estimator: Any, X: Any, fit: Fit) -> Sequences:
+    """Return sequences packed, read as those of a fit were."""
+    return _read_sequences(
+        estimator,
+        X,
+        fit,
+        dtype=np.dtype(fit.input_dtype),
+        mask_value=fit["mask_value"],
+        may_be_empty=fit.signature.steps == "each",
+    )
+
+
 def _sequences_to_fit(estimator: Any, given: Given) -> Sequences:
-    is_next_part = given.is_partial and given.before is not None
-    dtype = None if is_next_part else FLOATS
-    mask_value = estimator.mask_value
-    return read_sequences(estimator, given.X, given.before, dtype=dtype, mask_value=mask_value)
+    return _read_sequences(
+        estimator, given.X, given.before, dtype=given.dtype, mask_value=estimator.mask_value
+    )
 
 
 def read_rows_by_sequence(estimator: Any, given: Given) -> Rows:

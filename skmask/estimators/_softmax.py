@@ -211,12 +211,10 @@ def read_softmax_rows(estimator: Any, given: Given) -> Rows:
     """
     check_class_weight_in_parts(estimator, given)
     labels = announced_labels(estimator, given, are_needed=True)
-    is_next_part = given.is_partial and given.before is not None
     y, codes, labels = read_labels(estimator, given, labels)
     columns = None
-    dtype: Any = FLOATS
-    if is_next_part and given.before["mask_columns"] is None:
-        dtype = np.dtype(given.before.input_dtype)
+    has_mask = given.continued is not None and given.continued["mask_columns"] is not None
+    dtype = FLOATS if has_mask else given.dtype
     X, features = read_features(estimator, given.X, given.before, dtype)
     classes = np.sort(labels)
     weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))

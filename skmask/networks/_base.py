@@ -36,6 +36,11 @@ class Signature:
     steps: Any = None
 
     @property
+    def n_features(self) -> int:
+        """Number of features of a row, or of a step."""
+        return self.input_shape[-1] or 0
+
+    @property
     def output_shape(self) -> tuple[int | None, ...]:
         """Shape of the logits of a batch, None for what is open."""
         if self.steps is None:

@@ -63,7 +63,7 @@ class MLP(Network):
 
     def weights(self, signature: Signature) -> tuple[Weight, ...]:
         hidden = layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
-        widths = (signature.input_shape[-1], *hidden, signature.n_outputs)
+        widths = (signature.n_features, *hidden, signature.n_outputs)
         return tuple(
             weight
             for before, width in pairwise(widths)

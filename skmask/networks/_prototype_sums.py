@@ -87,7 +87,7 @@ class PrototypeSums(Network):
         }
 
     def weights(self, signature: Signature) -> tuple[Weight, ...]:
-        n_features = signature.input_shape[-1] or 0
+        n_features = signature.n_features
         by_feature = (self.n_prototypes, n_features)
         return (
             Weight("a", by_feature),

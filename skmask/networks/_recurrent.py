@@ -159,7 +159,7 @@ class Recurrent(_Cells):
         units = layer_sizes(self.units, "units")
         n_last = units[-1] * (1 + bool(self.bidirectional))
         return (
-            *self._layers(signature.input_shape[-1] or 0, units),
+            *self._layers(signature.n_features, units),
             *_dense(n_last, signature.n_outputs),
         )
 
@@ -196,7 +196,7 @@ class EncoderDecoder(_Cells):
         units = layer_sizes(self.units, "units")
         n_last = units[-1] * (1 + bool(self.bidirectional))
         return (
-            *self._layers(signature.input_shape[-1] or 0, units),
+            *self._layers(signature.n_features, units),
             *self._layers(n_last, units),
             *_dense(n_last, signature.n_outputs),
         )

@@ -1,5 +1,8 @@
 """Networks `(inputs, n_outputs) -> logits` on Keras tensors."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from skmask.networks import MLP, EncoderDecoder, PrototypeSums, Recurrent
@@ -23,7 +26,7 @@ __all__ = [
 ]
 
 _CELLS = {"gru": MaskedGRU, "lstm": MaskedLSTM}
-_BUILDERS = {}
+_BUILDERS: dict[type, Callable[..., Any]] = {}
 
 
 def register(kind):

@@ -1,0 +1,157 @@
+"""Reading of label matrices and of classes as labels, and the factors on positives."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_consistent_length
+
+from skmask.data._frames import as_list, without_names
+from skmask.data._hold_out import rarest_label
+from skmask.data._labels import check_classes, encode_label_matrix
+from skmask.data._messages import naming, quote
+from skmask.data._numbers import check_float32, real_array, scaled, zero_or_one
+from skmask.data._weights import check_by_label, check_entry_weight, check_sample_weight
+from skmask.estimators._reading import Given, read_features, read_labels
+from skmask.estimators._rows import Rows
+
+__all__ = [
+    "by_entry",
+    "is_label_matrix",
+    "pos_weight_for",
+    "read_classes",
+    "read_label_matrix",
+    "read_weight",
+]
+
+_NO_MATRIX = (
+    "y must be one class per row, or 0, 1 and NaN in a column for each label; got {}. Use "
+    "sklearn.preprocessing.MultiLabelBinarizer."
+)
+
+
+def is_label_matrix(estimator: Any, given: Given) -> bool:
+    """Say whether a target has a column for each label, not one class per row.
+
+    A single column is a label where it was one before; otherwise where it holds 0, 1 and
+    NaN only and no more than one label is announced.
+    """
+    y = _as_table(given.y)
+    n_columns = y.shape[1] if len(y.shape) == 2 else 0
+    if n_columns != 1 or sparse.issparse(y):
+        return len(y.shape) == 2
+    classes = estimator.classes if given.classes is None else given.classes
+    if given.before is not None:
+        return not given.before["is_one_vs_rest"]
+    return (classes is None or np.size(classes) == 1) and _holds_zero_or_one(y)
+
+
+def read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
+    with naming("X and y"):
+        check_consistent_length(given.X, given.y)
+    X, features = read_features(estimator, given.X, given.before, given.dtype)
+    if labels is None and estimator.classes is not None:
+        labels = check_classes(estimator.classes, np.empty(0))
+    target, is_known, names = encode_label_matrix(given.y, labels)
+    if given.continued is None and not is_known.any(axis=0).all():
+        raise ValueError(
+            "y must hold a known value for each label; got only NaN for "
+            f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."
+        )
+    weight = read_weight(given.metadata.get("sample_weight"), target.shape, names)
+    weight, exponent = scaled(weight)
+    if not is_known.all():
+        weight = by_entry(weight) * is_known
+    strata = rarest_label((target * by_entry(weight)) > 0, estimator.validation_fraction)
+    values = {
+        **features,
+        "classes_": np.arange(len(names)),
+        "label_names_": names,
+        "announced": names,
+        "is_one_vs_rest": False,
+    }
+    return Rows(
+        X, target, weight, outputs=names, strata=strata, exponent=int(exponent), values=values
+    )
+
+
+def read_classes(estimator: Any, given: Given, labels: Any) -> Rows:
+    _, codes, labels = read_labels(estimator, given, labels)
+    X, features = read_features(estimator, given.X, given.before, given.dtype)
+    classes = np.sort(labels)
+    positive = np.arange(len(classes)) if len(classes) > 2 else np.array([len(classes) - 1])
+    target = (codes[:, np.newaxis] == positive).astype(np.int8)
+    weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
+    weight, exponent = scaled(weight)
+    values = {
+        **features,
+        "classes_": classes,
+        "label_names_": classes[positive],
+        "announced": labels,
+        "is_one_vs_rest": True,
+    }
+    return Rows(
+        X, target, weight, outputs=classes, strata=codes, exponent=int(exponent), values=values
+    )
+
+
+def pos_weight_for(
+    pos_weight: Any, names: np.ndarray, negatives: np.ndarray, positives: np.ndarray
+) -> np.ndarray:
+    """Return the factors on the positives, from the weights of both kinds of entries."""
+    if pos_weight is None:
+        return np.ones(len(names))
+    if isinstance(pos_weight, str):
+        has_both = (negatives > 0) & (positives > 0)
+        weights = np.where(has_both, negatives, 1) / np.where(has_both, positives, 1)
+        return check_float32(
+            weights,
+            "sample_weight of negatives over that of positives, for pos_weight='balanced',",
+            "Bring the weights closer, or pass pos_weight.",
+        )
+    weights = check_by_label(pos_weight, names, "pos_weight")
+    return check_float32(weights, "pos_weight", "Give other factors.")
+
+
+def _as_table(y: Any) -> Any:
+    """Return a target as something that has a shape."""
+    if y is None:
+        raise ValueError(
+            "y must be given: every fit and score requires y to be passed, but the target y is "
+            "None. Pass a class per row, or a column for each label."
+        )
+    y = as_list(y)
+    if isinstance(y, list | tuple) and any(isinstance(row, set | frozenset) for row in y):
+        raise ValueError(_NO_MATRIX.format("sets"))
+    y = without_names(y, "y")
+    if not hasattr(y, "shape"):
+        try:
+            y = np.asarray(y)
+        except ValueError as error:
+            raise ValueError(_NO_MATRIX.format("rows of unequal length")) from error
+    if len(y.shape) not in ((2,) if sparse.issparse(y) else (1, 2)):
+        raise ValueError(_NO_MATRIX.format(f"shape {tuple(y.shape)}"))
+    return y
+
+
+def _holds_zero_or_one(y: Any) -> bool:
+    """Say whether an array holds nothing but 0, 1 and what is unknown."""
+    try:
+        values = real_array(y, "y", _NO_MATRIX, may_miss=True)
+    except (TypeError, ValueError):
+        return False
+    return bool(zero_or_one(values, may_miss=True).all())
+
+
+def read_weight(sample_weight: Any, shape: tuple[int, ...], names: np.ndarray) -> np.ndarray:
+    """Return weights by row, or by row and label."""
+    with naming("sample_weight"):
+        n_axes = np.asarray(without_names(sample_weight, "sample_weight")).ndim
+    if n_axes == 2:
+        return check_entry_weight(sample_weight, shape, names)
+    return check_sample_weight(sample_weight, shape[0])
+
+
+def by_entry(weight: np.ndarray) -> np.ndarray:
+    """Return weights by row or by entry with an axis for the labels."""
+    return weight if weight.ndim == 2 else weight[:, np.newaxis]
