@@ -12,8 +12,9 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 
 from skmask import RestrictedClassClassifier
-from skmask.engine import custom_network, described_network, with_weights
+from skmask.engine.tensorflow import custom_network, graph_of, with_weights
 from skmask.engine.tensorflow._settings import keras_settings
+from skmask.networks import MLP, Signature
 from skmask.nn.networks import mlp
 
 STATE = ("uninitialized_variables", "stateless_scope", "dtype_policy", "global_seed_generator")
@@ -147,7 +148,7 @@ def fails_in_the_policy(inputs, n_outputs):
 def test_state_of_keras_is_as_before_after(network):
     before = state_of_keras()
     if network is None:
-        made = described_network(mlp, (7,), 3, "float64", hidden_layer_sizes=(9,))
+        made = graph_of(MLP((9,)), Signature((7,), 3), "float64")
         with_weights(made, made.starting_weights(0))
     else:
         with pytest.raises(KeyError, match="mine"):
@@ -198,7 +199,7 @@ def test_settings_of_a_network_are_seen_in_its_thread_only():
 )
 def test_network_is_built_under_its_policy(policy, weights, outputs):
     for made in (
-        described_network(mlp, (7,), 3, policy, hidden_layer_sizes=(9,)),
+        graph_of(MLP((9,)), Signature((7,), 3), policy),
         custom_network(mlp, (7,), 3, policy),
     ):
         model = made.build()
