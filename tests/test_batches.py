@@ -6,21 +6,14 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from skmask.engine._training import epoch_order
 
-from skmask.engine import (
-    Loss,
-    OptimizerRecipe,
-    State,
-    Task,
-    custom_network,
-    described_network,
-    train,
-    with_weights,
-)
+from skmask.engine import Job, Loss, State, Steps, train
+from skmask.engine._order import epoch_order
+from skmask.engine.tensorflow import OptimizerRecipe, custom_network, graph_of, with_weights
 from skmask.engine.tensorflow._layers import is_by_row
-from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
-from skmask.nn.networks import encoder_decoder, masked, mlp, prototype_sums, tagger
+from skmask.networks import MLP, EncoderDecoder, PrototypeSums, Recurrent, Signature
+from skmask.nn.losses import RestrictedCrossentropy
+from skmask.nn.networks import masked
 
 N, M, K = 70, 12, 3  # two batches of 32 rows, and one of 6
 EPOCHS = 3
@@ -160,10 +153,11 @@ def spectral(inputs, n):
     return layers.SpectralNormalization(layers.Dense(n))(normalized(inputs))
 
 
-def fitted_by_keras(task, state, columns, held_out, epochs=EPOCHS):
+def fitted_by_keras(job, state, columns, held_out, epochs=EPOCHS):
     """Return the model that Keras' own fit trains on the same batches, and its losses."""
-    model = with_weights(task.network, state.weights)
-    model.compile(task.optimizer.build(), RestrictedCrossentropy(), run_eagerly=True)
+    model = with_weights(job.graph, state.weights)
+    optimizer = OptimizerRecipe(job.solver.optimizer, job.solver.learning_rate)
+    model.compile(optimizer.build(), RestrictedCrossentropy(), run_eagerly=True)
     losses = {"loss": [], "val_loss": []}
     for epoch in range(epochs):
         order = epoch_order(state.seed, epoch, len(columns["y"]))
@@ -171,7 +165,7 @@ def fitted_by_keras(task, state, columns, held_out, epochs=EPOCHS):
             columns["X"][order],
             columns["y"][order],
             validation_data=(held_out["X"], held_out["y"]),
-            batch_size=task.batch_size,
+            batch_size=job.solver.batch_size,
             shuffle=False,
             verbose=0,
         )
@@ -181,18 +175,11 @@ def fitted_by_keras(task, state, columns, held_out, epochs=EPOCHS):
 
 
 def check_same_as_keras(network, optimizer, columns, held_out):
-    task = Task(
-        network=network,
-        loss=Loss(restricted_crossentropy),
-        optimizer=OptimizerRecipe(optimizer, 1e-2),
-        batch_size=32,
-        columns=columns,
-        constants={},
-        validation=held_out,
-    )
+    solver = Steps(optimizer, 1e-2)
+    job = Job(network, Loss("restricted_crossentropy"), solver, columns, validation=held_out)
     state = State(network.starting_weights(0), None, 0)
-    trained, history = train(task, state, epochs=EPOCHS)
-    model, losses = fitted_by_keras(task, state, columns, held_out)
+    trained, history = train(job, state, epochs=EPOCHS)
+    model, losses = fitted_by_keras(job, state, columns, held_out)
     for ours, variable in zip(trained.weights, model.variables, strict=True):
         np.testing.assert_allclose(ours, variable, atol=1e-5, err_msg=variable.path)
     if not model.losses:  # Keras adds penalties to the losses that it reports
@@ -253,15 +240,8 @@ def test_statistics_of_a_sparse_table_equal_those_of_keras_fit():
     network = custom_network(residual, (M,), K)
     found = []
     for columns in (dense, thin):
-        task = Task(
-            network=network,
-            loss=Loss(restricted_crossentropy),
-            optimizer=OptimizerRecipe("sgd", 1e-2),
-            batch_size=32,
-            columns=columns,
-            constants={},
-        )
-        found.append(train(task, State(network.starting_weights(0), None, 0), epochs=2)[0])
+        job = Job(network, Loss("restricted_crossentropy"), Steps("sgd", 1e-2), columns)
+        found.append(train(job, State(network.starting_weights(0), None, 0), epochs=2)[0])
     for one, two in zip(found[0].weights, found[1].weights, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
 
@@ -269,19 +249,20 @@ def test_statistics_of_a_sparse_table_equal_those_of_keras_fit():
 # What keeps its speed.
 
 OURS = {
-    "mlp": (mlp, (M,), {"hidden_layer_sizes": (8,), "activation": "relu"}),
-    "prototypes": (prototype_sums, (M,), {"n_prototypes": 4, "kernel": "rbf"}),
-    "lstm": (tagger, (None, 2), {"units": (4,)}),
-    "gru both ways": (tagger, (None, 2), {"units": (4,), "cell": "gru", "bidirectional": True}),
-    "one label": (tagger, (None, 2), {"units": (4,), "return_sequences": False}),
-    "encoder": (encoder_decoder, (None, 2), {"units": (4,), "n_steps": 3}),
+    "mlp": (MLP((8,)), (M,), None),
+    "dropout": (MLP((8,), dropout=0.5), (M,), None),
+    "prototypes": (PrototypeSums(n_prototypes=4), (M,), None),
+    "lstm": (Recurrent(4), (None, 2), "each"),
+    "gru both ways": (Recurrent(4, "gru", bidirectional=True), (None, 2), "each"),
+    "one label": (Recurrent(4), (None, 2), None),
+    "encoder": (EncoderDecoder(4), (None, 2), 3),
 }
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_built_in_network_works_row_by_row(name):
-    function, shape, settings = OURS[name]
-    assert is_by_row(described_network(function, shape, K, **settings).outline())
+    network, shape, steps = OURS[name]
+    assert is_by_row(graph_of(network, Signature(shape, K, steps), "float32").outline())
 
 
 BY_ROW = {

@@ -6,26 +6,22 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from skmask.engine._training import epoch_order, order_by_length
-from skmask.engine.tensorflow._network import describe
 
-from skmask.engine import (
-    DivergenceError,
-    Loss,
+from skmask.engine import DivergenceError, Job, Loss, State, Steps, train
+from skmask.engine._caches import Pool
+from skmask.engine._order import epoch_order, order_by_length
+from skmask.engine._table import Table, round_up_rows
+from skmask.engine.tensorflow import (
     OptimizerRecipe,
-    Predictor,
-    State,
-    Task,
     count_traces,
     custom_network,
-    described_network,
-    train,
+    forward_function,
+    graph_of,
     with_weights,
 )
-from skmask.engine._pool import Pool
-from skmask.engine._table import Table, round_up_rows
-from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
-from skmask.nn.networks import mlp
+from skmask.engine.tensorflow._description import describe
+from skmask.networks import MLP, Signature
+from skmask.nn.losses import RestrictedCrossentropy
 
 
 def columns_of(n_rows, n_features=6, n_classes=3, seed=0):
@@ -37,22 +33,17 @@ def columns_of(n_rows, n_features=6, n_classes=3, seed=0):
     }
 
 
-def task_of(columns, network=None, optimizer="adam", batch_size=32, **kwargs):
-    if network is None:
-        network = described_network(mlp, (6,), 3, hidden_layer_sizes=(8,), activation="relu")
-    return Task(
-        network=network,
-        loss=Loss(restricted_crossentropy),
-        optimizer=OptimizerRecipe(optimizer, 1e-2),
-        batch_size=batch_size,
-        columns=columns,
-        constants={},
-        **kwargs,
-    )
+def mlp(policy="float32"):
+    return graph_of(MLP((8,)), Signature((6,), 3), policy)
 
 
-def start(task, seed=0):
-    return State(task.network.starting_weights(seed), None, seed)
+def job_of(columns, graph=None, optimizer="adam", batch_size=32, **kwargs):
+    solver = Steps(optimizer, 1e-2, batch_size)
+    return Job(graph or mlp(), Loss("restricted_crossentropy"), solver, columns, **kwargs)
+
+
+def start(job, seed=0):
+    return State(job.graph.starting_weights(seed), None, seed)
 
 
 def with_batch_normalization(inputs, n_outputs):
@@ -74,13 +65,13 @@ def test_weights_equal_those_of_keras_fit(network, optimizer, n_rows, batch_size
     columns = columns_of(n_rows)
     if network is not None:
         network = custom_network(network, (6,), 3)
-    task = task_of(columns, network, optimizer, batch_size)
-    state = start(task)
+    job = job_of(columns, network, optimizer, batch_size)
+    state = start(job)
     epochs = 50 // -(-n_rows // batch_size)
-    trained, history = train(task, state, epochs=epochs)
+    trained, history = train(job, state, epochs=epochs)
 
-    model = with_weights(task.network, state.weights)
-    model.compile(task.optimizer.build(), RestrictedCrossentropy())
+    model = with_weights(job.graph, state.weights)
+    model.compile(OptimizerRecipe(optimizer, 1e-2).build(), RestrictedCrossentropy())
     losses = []
     for epoch in range(epochs):
         order = epoch_order(state.seed, epoch, n_rows)
@@ -117,9 +108,9 @@ class Watcher:
 
 
 def test_watched_epochs_equal_epochs_in_one_call():
-    task = task_of(columns_of(600))
-    unwatched, history = train(task, start(task), epochs=4)
-    watched, other = train(task, start(task), epochs=4, watchers=[Watcher()])
+    job = job_of(columns_of(600))
+    unwatched, history = train(job, start(job), epochs=4)
+    watched, other = train(job, start(job), epochs=4, watchers=[Watcher()])
     assert history == other
     for one, two in zip(unwatched.weights, watched.weights, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -132,35 +123,35 @@ def test_one_program_serves_dense_and_sparse_tables_of_one_size():
     thin = {**columns, "X": sparse.csr_array(columns["X"])}
     losses = []
     for each in (columns, thin, columns):
-        task = task_of(each)
-        losses.append(train(task, start(task), epochs=3)[1]["loss"])
+        job = job_of(each)
+        losses.append(train(job, start(job), epochs=3)[1]["loss"])
     assert losses[0] == losses[2]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
 def test_training_goes_on_where_it_stopped():
-    task = task_of(columns_of(100))
-    whole, _ = train(task, start(task), epochs=5)
-    part, _ = train(task, start(task), epochs=2)
-    rest, _ = train(task, part, epochs=3)
+    job = job_of(columns_of(100))
+    whole, _ = train(job, start(job), epochs=5)
+    part, _ = train(job, start(job), epochs=2)
+    rest, _ = train(job, part, epochs=3)
     assert rest.epoch == whole.epoch == 5
     for one, two in zip(whole.weights + whole.slots, rest.weights + rest.slots, strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def test_watcher_stops_the_training():
-    task = task_of(columns_of(50))
-    _, history = train(task, start(task), epochs=9, watchers=[Watcher(stop_after=2)])
+    job = job_of(columns_of(50))
+    _, history = train(job, start(job), epochs=9, watchers=[Watcher(stop_after=2)])
     assert len(history["loss"]) == 3
 
 
 def test_no_trace_from_the_second_fit_of_a_shape_on():
-    task = task_of(columns_of(700, seed=1))
-    train(task, start(task), epochs=2)
+    job = job_of(columns_of(700, seed=1))
+    train(job, start(job), epochs=2)
     n_traces = count_traces()
     for n_rows in (700, 701, 690):
-        task = task_of(columns_of(n_rows))
-        train(task, start(task), epochs=3)
+        job = job_of(columns_of(n_rows))
+        train(job, start(job), epochs=3)
     assert count_traces() == n_traces
 
 
@@ -187,17 +178,17 @@ def test_layer_that_xla_cannot_compile_is_trained_all_the_same():
         network = custom_network(
             lambda inputs, n, layer=layer: keras.layers.Dense(n)(layer()(inputs)), (6,), 3
         )
-        task = task_of(columns_of(1000), network)
-        _, history = train(task, start(task), epochs=2)
+        job = job_of(columns_of(1000), network)
+        _, history = train(job, start(job), epochs=2)
         assert np.isfinite(history["loss"]).all()
 
 
 def test_divergence_is_named_with_its_epoch():
     columns = columns_of(40)
     columns["weight"][3] = np.nan
-    task = task_of(columns)
+    job = job_of(columns)
     with pytest.raises(DivergenceError, match="must stay finite; got nan in epoch 1"):
-        train(task, start(task), epochs=2)
+        train(job, start(job), epochs=2)
 
 
 def test_rows_are_rounded_up_to_few_sizes():
@@ -222,15 +213,14 @@ def test_slabs_of_a_sparse_table_are_whole_batches():
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
 def test_dtype_policy_of_a_network_is_followed(policy):
-    plain = task_of(columns_of(100))
-    settings = {"hidden_layer_sizes": (8,), "activation": "relu"}
-    task = task_of(columns_of(100), described_network(mlp, (6,), 3, policy, **settings))
-    assert task.network != plain.network
-    trained, history = train(task, start(task), epochs=2)
-    logits = Predictor(task.network, trained.weights)(columns_of(5)["X"])
-    model = with_weights(task.network, trained.weights)
+    plain = job_of(columns_of(100))
+    job = job_of(columns_of(100), mlp(policy))
+    assert job.graph != plain.graph
+    trained, history = train(job, start(job), epochs=2)
+    logits = forward_function(job.graph, trained.weights)(columns_of(5)["X"])
+    model = with_weights(job.graph, trained.weights)
     assert model.layers[-1].dtype_policy.name == policy
-    assert logits.dtype == task.network.dtype == ("float64" if policy == "float64" else "float32")
+    assert logits.dtype == job.graph.dtype == ("float64" if policy == "float64" else "float32")
     by_keras = keras.ops.cast(model(columns_of(5)["X"]), "float64")
     np.testing.assert_allclose(logits, by_keras, atol=1e-2)
     expected = train(plain, start(plain), epochs=2)[1]["loss"]
@@ -303,7 +293,7 @@ def test_weights_of_its_own_are_kept():
 
 
 def test_starting_weights_follow_keras_initialisers():
-    network = described_network(mlp, (50,), 10, hidden_layer_sizes=(200,), activation="relu")
+    network = graph_of(MLP((200,)), Signature((50,), 10), "float32")
     kernel, bias, *_ = network.starting_weights(0)
     limit = np.sqrt(6 / 250)
     assert np.abs(kernel).max() <= limit
@@ -323,12 +313,12 @@ def test_initialiser_with_a_seed_of_its_own_keeps_it():
 
 @pytest.mark.parametrize("n_rows", [1, 5, 4096, 5000])
 def test_predictions_equal_those_of_the_model(n_rows):
-    network = described_network(mlp, (6,), 3, hidden_layer_sizes=(8,), activation="relu")
+    network = mlp()
     weights = network.starting_weights(0)
     X = columns_of(n_rows)["X"]
     with warnings.catch_warnings():
         expected = with_weights(network, weights).predict(X, verbose=0)
-    np.testing.assert_allclose(Predictor(network, weights)(X), expected, atol=1e-6)
+    np.testing.assert_allclose(forward_function(network, weights)(X), expected, atol=1e-6)
 
 
 # The pool.

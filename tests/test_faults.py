@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skmask import RestrictedClassClassifier
-from skmask.engine import _training, count_traces
+from skmask.engine.tensorflow import _solvers, count_traces
 
 
 def make(**kwargs):
@@ -65,7 +65,7 @@ def test_interrupted_warm_start_is_at_the_last_whole_epoch(data):
 def test_program_that_a_callback_failed_in_is_not_kept(data):
     X, y, _ = data
     expected = make().fit(X, y).predict_proba(X)
-    n_kept = len(_training._programs)
+    n_kept = len(_solvers.programs)
 
     class Spoil(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -74,7 +74,7 @@ def test_program_that_a_callback_failed_in_is_not_kept(data):
 
     with pytest.raises(RuntimeError, match="mine"):
         make(callbacks=[Spoil()]).fit(X, y)
-    assert len(_training._programs) == n_kept - 1
+    assert len(_solvers.programs) == n_kept - 1
     np.testing.assert_array_equal(make().fit(X, y).predict_proba(X), expected)
 
 
@@ -100,9 +100,9 @@ def test_network_that_cannot_describe_itself_is_trained_but_not_kept(data):
         scaled = keras.layers.Lambda(lambda tensor: factor * tensor)(inputs)
         return keras.layers.Dense(n_outputs)(scaled)
 
-    n_kept = len(_training._programs)
+    n_kept = len(_solvers.programs)
     first = make(network=network).fit(X, y).predict_proba(X)
-    assert len(_training._programs) == n_kept
+    assert len(_solvers.programs) == n_kept
     factor = 0.0  # what a kept program would not have seen
     second = make(network=network).fit(X, y).predict_proba(X)
     assert (first != second).any()
@@ -131,10 +131,10 @@ def test_search_traces_nothing_from_the_second_fit_on(rng):
 def test_dropped_program_frees_its_memory(data):
     X, y, _ = data
     make(hidden_layer_sizes=(11,)).fit(X, y)
-    program = next(reversed(_training._programs._idle.values()))[1]
+    program = next(reversed(_solvers.programs._idle.values()))[1]
     model = weakref.ref(program._model)
     del program
-    _training._programs.clear()
+    _solvers.programs.clear()
     gc.collect()
     assert model() is None
 

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from skmask.engine._training import epoch_order
-from skmask.engine.tensorflow._objective import Objective
 
 from skmask import (
     CostSensitiveClassifier,
@@ -20,21 +18,14 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask.engine import (
-    Lbfgs,
-    Loss,
-    OptimizerRecipe,
-    State,
-    Task,
-    count_traces,
-    described_network,
-    train,
-    with_weights,
-)
+from skmask.engine import Job, Lbfgs, Loss, State, Steps, train
+from skmask.engine._order import epoch_order
+from skmask.engine.tensorflow import count_traces, graph_of, with_weights
+from skmask.engine.tensorflow._lbfgs import Objective
 from skmask.engine.tensorflow._program import Program
+from skmask.networks import MLP, Signature
 from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
 from skmask.nn.metrics import MaskedAccuracy, masked_accuracy
-from skmask.nn.networks import mlp
 
 N, M, K = 70, 6, 3
 BATCH = 32
@@ -60,23 +51,16 @@ def held_out():
     }
 
 
-NETWORK = described_network(mlp, (M,), K, hidden_layer_sizes=(8,), activation="tanh")
+NETWORK = graph_of(MLP((8,), "tanh"), Signature((M,), K), "float32")
 LOSS = Loss(restricted_crossentropy, metrics=(("accuracy", masked_accuracy),))
 
 
-def task_of(columns, optimizer="adam", loss=LOSS, constants=None, validation=None):
-    recipe = optimizer
-    if not isinstance(optimizer, Lbfgs):
-        recipe = OptimizerRecipe(optimizer, 1e-2 if isinstance(optimizer, str) else None)
-    return Task(
-        network=NETWORK,
-        loss=loss,
-        optimizer=recipe,
-        batch_size=BATCH,
-        columns=columns,
-        constants=constants or {},
-        validation=validation,
-    )
+def job_of(columns, optimizer="adam", loss=LOSS, constants=None, validation=None):
+    if optimizer == "lbfgs":
+        solver = Lbfgs(batch_size=BATCH)
+    else:
+        solver = Steps(optimizer, 1e-2 if isinstance(optimizer, str) else None, BATCH)
+    return Job(NETWORK, loss, solver, columns, constants or {}, validation)
 
 
 def start():
@@ -134,22 +118,22 @@ def ignorant(y, logits):
     return keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", Lbfgs()])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 @pytest.mark.parametrize("by_row", [True, False])
 def test_input_that_the_loss_has_no_parameter_for_is_refused(columns, optimizer, by_row):
     n_traces = count_traces()
     given, constants = dict(columns), {}
     (given if by_row else constants)["allowed"] = np.ones((N, K) if by_row else (1, K), bool)
-    task = task_of(given, optimizer, Loss(ignorant), constants)
+    job = job_of(given, optimizer, Loss(ignorant), constants)
     with pytest.raises(TypeError, match="for each of its inputs; got ignorant without allowed"):
-        train(task, start(), epochs=1)
+        train(job, start(), epochs=1)
     assert count_traces() == n_traces
 
 
 def test_every_input_that_the_loss_has_no_parameter_for_is_named(columns):
     given = {**columns, "costs": np.ones((N, K), np.float32), "allowed": np.ones((N, K), bool)}
     with pytest.raises(TypeError, match="without allowed, costs"):
-        train(task_of(given, loss=Loss(ignorant)), start(), epochs=1)
+        train(job_of(given, loss=Loss(ignorant)), start(), epochs=1)
 
 
 def test_input_that_only_a_metric_takes_is_refused_unless_it_is_said_to_be(columns):
@@ -160,20 +144,18 @@ def test_input_that_only_a_metric_takes_is_refused_unless_it_is_said_to_be(colum
     constants = {"cutoff": np.float32(-1e9)}
     metrics = (("sure", is_sure),)
     loss = Loss(restricted_crossentropy, metrics=metrics, of_metrics=("cutoff",))
-    _, history = train(task_of(columns, loss=loss, constants=constants), start(), epochs=2)
+    _, history = train(job_of(columns, loss=loss, constants=constants), start(), epochs=2)
     assert history["sure"] == [1.0, 1.0]
-    task = task_of(
-        columns, loss=Loss(restricted_crossentropy, metrics=metrics), constants=constants
-    )
+    job = job_of(columns, loss=Loss(restricted_crossentropy, metrics=metrics), constants=constants)
     with pytest.raises(TypeError, match="got restricted_crossentropy without cutoff"):
-        train(task, start(), epochs=2)
+        train(job, start(), epochs=2)
 
 
 def test_input_of_metrics_that_no_metric_takes_is_refused(columns):
     loss = Loss(restricted_crossentropy, of_metrics=("cutoff",))
-    task = task_of(columns, loss=loss, constants={"cutoff": np.float32(0)})
+    job = job_of(columns, loss=loss, constants={"cutoff": np.float32(0)})
     with pytest.raises(TypeError, match="got restricted_crossentropy without cutoff"):
-        train(task, start(), epochs=1)
+        train(job, start(), epochs=1)
 
 
 # Optimizers.
@@ -203,7 +185,7 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer_trains_as_in_keras_fit(name, columns):
-    state, history = train(task_of(columns, OPTIMIZERS[name]()), start(), epochs=3)
+    state, history = train(job_of(columns, OPTIMIZERS[name]()), start(), epochs=3)
     model, expected = fitted_by_keras(OPTIMIZERS[name](), columns, 3)
     assert_same_weights(state.weights, model.variables)
     assert history["loss"] == pytest.approx(expected["loss"], rel=1e-5)
@@ -213,16 +195,16 @@ def test_optimizer_trains_as_in_keras_fit(name, columns):
 @pytest.mark.parametrize("name", ["ema", "ema of sgd", "ema, overwriting"])
 def test_averaged_weights_differ_from_those_without(name, columns):
     optimizer = OPTIMIZERS[name]()
-    averaged, _ = train(task_of(columns, optimizer), start(), epochs=3)
+    averaged, _ = train(job_of(columns, optimizer), start(), epochs=3)
     config = {**optimizer.get_config(), "use_ema": False}
-    plain, _ = train(task_of(columns, type(optimizer).from_config(config)), start(), epochs=3)
+    plain, _ = train(job_of(columns, type(optimizer).from_config(config)), start(), epochs=3)
     assert np.abs(averaged.weights[0] - plain.weights[0]).max() > 1e-3
 
 
 def test_average_goes_on_where_training_goes_on(columns):
-    task = task_of(columns, OPTIMIZERS["ema"]())
-    part, _ = train(task, start(), epochs=2)
-    rest, _ = train(task, part, epochs=2)
+    job = job_of(columns, OPTIMIZERS["ema"]())
+    part, _ = train(job, start(), epochs=2)
+    rest, _ = train(job, part, epochs=2)
     model = with_weights(NETWORK, start().weights)
     model.compile(OPTIMIZERS["ema"](), RestrictedCrossentropy(), run_eagerly=True)
     for epoch in range(4):  # twice two, with one optimizer
@@ -307,9 +289,9 @@ def optimizer_for(name):
 
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_callback_does_what_it_does_in_keras_fit(name, columns, held_out):
-    task = task_of(columns, optimizer_for(name), validation=held_out)
+    job = job_of(columns, optimizer_for(name), validation=held_out)
     collect = Collect()
-    state, history = train(task, start(), epochs=8, callbacks=[CALLBACKS[name](), collect])
+    state, history = train(job, start(), epochs=8, callbacks=[CALLBACKS[name](), collect])
     expected_collect = Collect()
     model, expected = fitted_by_keras(
         optimizer_for(name), columns, 8, held_out, [CALLBACKS[name](), expected_collect]
@@ -337,7 +319,7 @@ def test_callback_has_no_model_after_a_failure(event, columns):
     callback, failing = Collect(), Collect()
     setattr(failing, event, fail)
     with pytest.raises(RuntimeError, match="mine"):
-        train(task_of(columns), start(), epochs=2, callbacks=[callback, failing])
+        train(job_of(columns), start(), epochs=2, callbacks=[callback, failing])
     assert callback.model is failing.model is None
 
 

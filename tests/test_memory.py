@@ -12,7 +12,7 @@ from sklearn.base import clone
 from skmask.engine.tensorflow._objective import Objective
 
 from skmask import PrototypeClassifier, RestrictedClassClassifier
-from skmask.engine import _training
+from skmask.engine.tensorflow import _solvers
 from skmask.engine.tensorflow._machine import Machine
 from skmask.engine.tensorflow._program import Program
 
@@ -45,7 +45,7 @@ def machines(monkeypatch):
 
     monkeypatch.setattr(Machine, "__init__", note_init)
     monkeypatch.setattr(Machine, "close", note_close)
-    _training._programs.clear()
+    _solvers.programs.clear()
     made.clear(), closed.clear()
     return made, closed
 
@@ -162,7 +162,7 @@ def test_failed_fit_leaves_nothing(name, rows, machines, monkeypatch, in_a_fresh
                 clf.fit(X, y)
     assert vars(clf) == before
     assert all(machine in closed for machine in made)
-    assert len(_training._programs) == 0
+    assert len(_solvers.programs) == 0
     for units, expected in zip((9, 13), in_a_fresh_process, strict=True):
         found = make(units).fit(X, y).predict_proba(X)
         np.testing.assert_array_equal(found.ravel(), expected)
@@ -185,7 +185,7 @@ def test_program_of_a_failed_fit_is_closed_and_that_of_another_kept(rows, machin
 def test_evicted_programs_are_closed(rows, machines, monkeypatch):
     X, y = rows
     made, closed = machines
-    monkeypatch.setattr(_training._programs, "capacity", 2)
+    monkeypatch.setattr(_solvers.programs, "capacity", 2)
     for units in (2, 3, 4, 5):
         make(units, epochs=1).fit(X, y)
     assert closed == made[:2]
@@ -196,11 +196,10 @@ import ctypes, gc, warnings
 import keras
 import numpy as np
 from skmask import RestrictedClassClassifier
-from skmask.engine import _training
-from skmask.engine.tensorflow import _network
+from skmask.engine.tensorflow import _graph, _solvers
 
 warnings.simplefilter("ignore")
-_training._programs.capacity = 2
+_solvers.programs.capacity = 2
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(60, 8)), rng.integers(3, size=60)
 
@@ -222,7 +221,7 @@ def lambdas(units):
 
 
 def resident():
-    _network.described_network.cache_clear()  # bounded, and not yet full
+    _graph._described.clear()  # bounded, and not yet full
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     with open("/proc/self/statm") as file:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from scipy.special import softmax
 
 from skmask import MaskedSequenceClassifier, RestrictedClassClassifier
-from skmask.engine import Predictor, count_traces, custom_network
+from skmask.engine.tensorflow import count_traces, custom_network, forward_function
 
 # Constants.
 
@@ -103,7 +103,7 @@ def test_layers_that_differ_in_a_constant_share_nothing(rng):
             return keras.layers.Dense(n_outputs, kernel_initializer="ones")(layer(inputs))
 
         made = custom_network(network, (4,), 2)
-        found = Predictor(made, made.starting_weights(0))(X)
+        found = forward_function(made, made.starting_weights(0))(X)
         expected = ((X - (scale * X).mean(0)) / (scale * X).std(0)).sum(1)
         np.testing.assert_allclose(found[:, 0], expected, atol=1e-4)
 

@@ -3,21 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from skmask.engine._training import epoch_order
 
 from skmask import PrototypeClassifier, RestrictedClassClassifier
-from skmask.engine import (
-    OPTIMIZERS,
-    Loss,
-    OptimizerRecipe,
-    State,
-    Task,
-    custom_network,
-    optimizer_recipe,
-    train,
-    with_weights,
-)
-from skmask.nn.losses import RestrictedCrossentropy, restricted_crossentropy
+from skmask.engine import OPTIMIZERS, Job, Loss, State, Steps, train
+from skmask.engine._order import epoch_order
+from skmask.engine.tensorflow import OptimizerRecipe, custom_network, with_weights
+from skmask.nn.losses import RestrictedCrossentropy
 from skmask.nn.networks import mlp
 
 schedules = keras.optimizers.schedules
@@ -109,10 +100,10 @@ def test_template_trains_as_it_does_in_keras(name, rng):
     }
     network = custom_network(mlp, (5,), 3)
     template = TEMPLATES[name]()
-    task = Task(network, Loss(restricted_crossentropy), OptimizerRecipe(template), 16, columns, {})
+    job = Job(network, Loss("restricted_crossentropy"), Steps(template, batch_size=16), columns)
     weights = network.starting_weights(0)
     epochs = 1 if name == "averaged weights" else 3  # averages are set at the end of each fit
-    state, _ = train(task, State(weights, None, 0), epochs=epochs)
+    state, _ = train(job, State(weights, None, 0), epochs=epochs)
     assert not template.built
     expected = trained_by_keras(network, weights, columns, template, epochs)
     for one, two in zip(state.weights, expected, strict=True):
@@ -194,7 +185,7 @@ def test_class_of_optimizers_is_refused(data, optimizer):
 
 def test_optimizer_of_something_else_is_refused():
     with pytest.raises(TypeError, match=r"optimizer must be a name or an instance .* got 3\.5"):
-        optimizer_recipe(3.5, None)
+        OptimizerRecipe(3.5)
 
 
 def test_optimizer_that_cannot_be_made_anew_is_refused(data):

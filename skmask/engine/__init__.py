@@ -1,5 +1,6 @@
 """Training: what is trained, and the loop. TensorFlow is imported by the first fit."""
 
+from skmask.engine._caches import clear_caches
 from skmask.engine._job import (
     OPTIMIZERS,
     PENALTY,
@@ -25,6 +26,7 @@ __all__ = [
     "State",
     "Steps",
     "Watcher",
+    "clear_caches",
     "damaged",
     "train",
 ]

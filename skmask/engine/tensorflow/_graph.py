@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from skmask.engine._caches import Values
 from skmask.engine._job import OwnNetwork
 from skmask.engine._state import damaged
 from skmask.engine.tensorflow._description import describe, is_of_keras
@@ -20,6 +21,8 @@ from skmask.nn.networks import built, masked
 Builder = Callable[[], Any]
 
 _SEED_STATE = "seed_generator_state"
+
+_described = Values(capacity=64)
 
 
 class Graph:
@@ -156,10 +159,10 @@ def _starting_value(
     return np.array(start(shape, dtype=drawn), dtype)
 
 
-def with_weights(network: Graph, weights: list[np.ndarray]) -> Any:
-    """Return a new `keras.Model` of this network with these weights."""
+def with_weights(graph: Graph, weights: list[np.ndarray]) -> Any:
+    """Return a new `keras.Model` of this graph with these weights."""
     note_use()
-    model = network.build()
+    model = graph.build()
     for variable, value in zip(model.variables, weights, strict=True):
         variable.assign(value)
     return model
@@ -187,17 +190,18 @@ def graph_of(network: Network | OwnNetwork, signature: Signature, dtype: str) ->
     """
     if isinstance(network, OwnNetwork):
         return _own_graph(network, signature, dtype)
-    return _described_graph(type(network), tuple(network.settings().items()), signature, dtype)
+    settings = tuple(network.settings().items())
+    key = type(network), settings, signature, dtype
+    return _described.get(key, lambda: _described_graph(*key))
 
 
-@lru_cache(maxsize=64)
 def _described_graph(
     kind: type[Network],
     settings: tuple[tuple[str, Hashable], ...],
     signature: Signature,
     dtype: str,
 ) -> Graph:
-    """Return the graph of a described network, without building it twice."""
+    """Return the graph of a described network."""
     network = kind(**dict(settings))
 
     def build(inputs: Any, n_outputs: int) -> Any:

@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 from skmask.engine._job import PENALTY, Lbfgs, Loss
 from skmask.engine._table import Feed, Layout
 from skmask.engine.tensorflow._graph import Graph
+from skmask.engine.tensorflow._losses import loss_sums, penalty_of, without_penalty
 from skmask.engine.tensorflow._machine import Machine
 from skmask.engine.tensorflow._names import tf
-from skmask.engine.tensorflow._program import loss_sums, penalty_of
 
 # Rows whose gradient is taken at a time.
 _ROWS_AT_ONCE = 256
@@ -51,12 +51,14 @@ class Objective:
         """Set every variable."""
         self._machine.load(weights)
 
-    def loss(self, feed: Feed, weights: list[np.ndarray]) -> float:
-        """Return the mean loss over all rows, without the penalty."""
+    def evaluate(self, feed: Feed, weights: list[np.ndarray]) -> dict[str, float]:
+        """Return the loss, without penalties, and the metrics over all rows."""
         self.load(weights)
-        pairs = zip(weights, self.is_trainable, strict=True)
-        sums = _totals(self, feed, [weight for weight, of in pairs if of])[0]
-        return float(sums[0] / sums[1])
+        sums = np.zeros((len(self._loss.names), 2))
+        for data, n_rows in _slabs(feed):
+            sums += self._call(self._sums, (data, feed.constants, np.asarray(n_rows, np.int32)))
+        ratios = sums[:, 0] / np.where(sums[:, 1] == 0, 1, sums[:, 1])
+        return dict(zip(self._loss.names, map(float, ratios), strict=True))
 
     def at(
         self, data: Any, constants: Any, n_rows: int, trained: list[np.ndarray]
@@ -78,41 +80,35 @@ class Objective:
         of_penalty : ndarray of shape (n_trained,)
         """
         inputs = (trained, data, constants, np.asarray(n_rows, np.int32))
-        sums, gradient, penalty, of_penalty = self._machine.call(
-            self._value_and_gradient, inputs, xla=True, settings=self._graph.settings
-        )
+        sums, gradient, penalty, of_penalty = self._call(self._value_and_gradient, inputs)
         return sums, gradient, penalty, of_penalty
+
+    def _call(self, traced: Callable[..., Any], inputs: tuple[Any, ...]) -> list[np.ndarray]:
+        return self._machine.call(traced, inputs, xla=True, settings=self._graph.settings)
+
+    # What is traced.
 
     def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:
         variables = self._model.trainable_variables
         for variable, value in zip(variables, values, strict=True):
             variable.value.assign(value)
-        size = next(iter(data.values())).shape[0]
-        step = min(_ROWS_AT_ONCE, size)
 
-        def add_batch(start: Any, sums: Any, gradients: Any) -> Any:
-            numbers = start + tf.range(step)
-            valid = tf.cast(numbers < n_rows, self._dtype)
-            # Beyond the last row again the last row: of an empty one the loss may be NaN.
-            rows = tf.minimum(numbers, n_rows - 1)
-            batch = {name: tf.gather(column, rows) for name, column in data.items()}
-            inputs = {name: value for name, value in constants.items() if name != PENALTY}
+        def add_batch(batch: Any, valid: Any, sums: Any, gradients: Any) -> Any:
             with tf.GradientTape() as tape:
                 logits = self._model(batch["X"], training=True)
                 _, added = loss_sums(self._loss, {**batch, **inputs}, logits, valid)
                 total = added[0, 0]
             found = tape.gradient(total, [variable.value for variable in variables])
-            sums = sums + added[0]
-            return start + step, sums, [g + f for g, f in zip(gradients, found, strict=True)]
+            return sums + added[0], [g + f for g, f in zip(gradients, found, strict=True)]
 
-        start = tf.constant(0), tf.zeros(2, tf.float64), [tf.zeros_like(v) for v in values]
-        _, sums, gradients = tf.while_loop(
-            lambda start, *_: start < n_rows, add_batch, start, parallel_iterations=1
-        )
+        inputs = without_penalty(constants)
+        start = tf.zeros(2, tf.float64), [tf.zeros_like(value) for value in values]
+        sums, gradients = self._each_batch(add_batch, data, n_rows, start)
         with tf.GradientTape() as tape:
             penalty = tf.add_n([tf.zeros((), self._dtype), *self._model.losses])
             if PENALTY in constants:
-                penalty += penalty_of(self._model, self._graph.is_penalised, constants)
+                one = tf.ones((), self._dtype)  # `_totals` has divided by the rows
+                penalty += penalty_of(self._model, self._graph.is_penalised, constants, one)
         of_penalty = tape.gradient(
             penalty,
             [variable.value for variable in variables],
@@ -120,15 +116,50 @@ class Objective:
         )
         return [sums, _flat(gradients), penalty, _flat(of_penalty)]
 
+    def _sums(self, data: Any, constants: Any, n_rows: Any) -> Any:
+        def add_batch(batch: Any, valid: Any, sums: Any) -> Any:
+            logits = self._model(batch["X"], training=False)
+            inputs = {**batch, **without_penalty(constants)}
+            return (sums + loss_sums(self._loss, inputs, logits, valid)[1],)
+
+        start = (tf.zeros((len(self._loss.names), 2), tf.float64),)
+        return self._each_batch(add_batch, data, n_rows, start)[0]
+
+    def _each_batch(
+        self, add: Callable[..., Any], data: Any, n_rows: Any, start: tuple[Any, ...]
+    ) -> tuple[Any, ...]:
+        """Carry values through `add(batch, valid, *values)` over the rows that count."""
+        size = next(iter(data.values())).shape[0]
+        step = min(_ROWS_AT_ONCE, size)
+
+        def body(first: Any, *values: Any) -> Any:
+            numbers = first + tf.range(step)
+            valid = tf.cast(numbers < n_rows, self._dtype)
+            # Beyond the last row again the last row: of an empty one the loss may be NaN.
+            rows = tf.minimum(numbers, n_rows - 1)
+            batch = {name: tf.gather(column, rows) for name, column in data.items()}
+            return first + step, *add(batch, valid, *values)
+
+        _, *values = tf.while_loop(
+            lambda first, *_: first < n_rows, body, (tf.constant(0), *start), parallel_iterations=1
+        )
+        return tuple(values)
+
 
 def _totals(
     objective: Objective, feed: Feed, trained: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """Return what `Objective.at` returns, summed over all rows."""
+    constants = feed.constants
+    if PENALTY in constants:
+        weight = feed.table.columns["weight"]
+        n_rows = np.count_nonzero((weight > 0).reshape(len(weight), -1).any(axis=1))
+        factor = constants[PENALTY]
+        constants = {**constants, PENALTY: np.asarray(factor / max(n_rows, 1), factor.dtype)}
     sums, gradient = np.zeros(2), np.zeros(sum(weight.size for weight in trained))
     penalty, of_penalty = np.zeros(()), np.zeros_like(gradient)
     for data, n_rows in _slabs(feed):
-        added, found, penalty, of_penalty = objective.at(data, feed.constants, n_rows, trained)
+        added, found, penalty, of_penalty = objective.at(data, constants, n_rows, trained)
         sums += added
         gradient += found
     return sums, gradient, float(penalty), of_penalty

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Hashable
-from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -17,10 +16,8 @@ _RATE_OF_NAMES = 1e-3
 _NOT_DECAYED = "_exclude_from_weight_decay_pattern"
 
 
-@cache
-def _class_named(name: str) -> Any:
-    classes = {known.lower(): each for known, each in vars(keras.optimizers).items()}
-    return classes[name]  # `keras.optimizers.get` does not know all of them
+# `keras.optimizers.get` does not know all of them.
+_CLASSES = {name.lower(): each for name, each in vars(keras.optimizers).items()}
 
 
 class OptimizerRecipe:
@@ -43,7 +40,7 @@ class OptimizerRecipe:
         self._beside: dict[str, Any] = {}
         own_rate: Any = _RATE_OF_NAMES
         if isinstance(optimizer, str):
-            self._class = _class_named(optimizer)
+            self._class = _CLASSES[optimizer]
         else:
             self._class = type(optimizer)
             self._config = _config_of(optimizer)

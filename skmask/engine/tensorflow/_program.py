@@ -1,8 +1,7 @@
 """One compiled training program: a network, its optimizer, and epochs over tensors."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,80 +10,16 @@ from skmask.engine._job import PENALTY, Loss
 from skmask.engine._table import Feed, Layout
 from skmask.engine.tensorflow._graph import Graph
 from skmask.engine.tensorflow._layers import is_by_row, pays_under_xla
+from skmask.engine.tensorflow._losses import counted_rows, loss_sums, penalty_of, without_penalty
 from skmask.engine.tensorflow._machine import Machine, first_value
 from skmask.engine.tensorflow._names import failures_named, tf
 from skmask.engine.tensorflow._optimizer import OptimizerRecipe
-from skmask.nn import losses, metrics
 
 # XLA takes about half a second more to compile and saves about 90 us a step.
 _XLA_FROM_STEPS = 16
 # Orders handed over in one call: bounds both their memory and the wait for Ctrl-C.
 _ROWS_PER_CALL = 65536
 _EPOCHS_AT_MOST = 64
-
-
-def check_consumes(loss: Loss, names: Iterable[str]) -> None:
-    """Raise for inputs that have no effect: a mask, above all, that the loss does not take."""
-    function = _function(losses, loss.function)
-    taken = {*signature(function).parameters}
-    for _, metric in loss.metrics:
-        taken |= {*loss.of_metrics} & {*signature(_function(metrics, metric)).parameters}
-    unused = sorted({*names} - taken)
-    if unused:
-        raise TypeError(
-            f"loss must have a parameter for each of its inputs; got {function.__name__} "
-            f"without {', '.join(unused)}. Add the parameter, or leave the input out."
-        )
-
-
-def loss_sums(loss: Loss, batch: Mapping[str, Any], logits: Any, valid: Any) -> tuple[Any, Any]:
-    """Return the sum of the losses, and all sums that an epoch adds up.
-
-    The latter is a tensor of shape (1 + n_metrics, 2): numerators and denominators, that
-    of the loss first.
-    """
-    inputs = {name: value for name, value in batch.items() if name not in ("X", "weight")}
-    function = _function(losses, loss.function)
-    by_entry = _called(function, inputs, logits, **dict(loss.settings))
-    weight = tf.cast(batch["weight"], valid.dtype)
-    weight = weight * _with_axes(valid, weight)
-    weight = tf.broadcast_to(_with_axes(weight, by_entry), tf.shape(by_entry))
-    total = tf.reduce_sum(by_entry * weight)
-    ratios = [(total, tf.reduce_sum(weight))]
-    for _, metric in loss.metrics:
-        values, counts = _called(_function(metrics, metric), inputs, logits)
-        ratios.append((tf.reduce_sum(values * weight), tf.reduce_sum(counts * weight)))
-    n_counted = tf.reduce_sum(tf.cast(weight > 0, weight.dtype))
-    objective = tf.math.divide_no_nan(total, n_counted)
-    return objective, tf.cast(tf.convert_to_tensor(ratios), tf.float64)
-
-
-def penalty_of(model: Any, is_penalised: Sequence[bool], constants: Mapping[str, Any]) -> Any:
-    """Return half the sum of squares of the weights that the L2 penalty counts, times alpha."""
-    counted = [
-        variable.value
-        for variable, counts in zip(model.variables, is_penalised, strict=True)
-        if counts
-    ]
-    squares = tf.add_n([tf.reduce_sum(tf.square(value)) for value in counted])
-    return tf.cast(constants[PENALTY], squares.dtype) * squares / 2
-
-
-def _function(module: Any, function: Any) -> Callable[..., Any]:
-    return getattr(module, function) if isinstance(function, str) else function
-
-
-def _called(function: Callable[..., Any], inputs: Mapping[str, Any], logits: Any, **kw: Any) -> Any:
-    wanted = signature(function).parameters
-    given = {name: value for name, value in inputs.items() if name in wanted and name != "y"}
-    return function(inputs["y"], logits, **given, **kw)
-
-
-def _with_axes(values: Any, like: Any) -> Any:
-    """Return values with axes of length 1 behind, as many as it takes to multiply them."""
-    for _ in range(like.shape.rank - values.shape.rank):
-        values = tf.expand_dims(values, -1)
-    return values
 
 
 @dataclass(frozen=True)
@@ -248,8 +183,6 @@ class Program:
         def train_batch(rows: Any, valid: Any) -> Any:
             with tf.GradientTape() as tape:
                 objective, sums = self._batch(data, constants, rows, valid, training=True)
-                if PENALTY in constants:
-                    objective += penalty_of(self._model, self._is_penalised, constants)
                 for penalty in self._model.losses:
                     objective += tf.cast(penalty, objective.dtype)
                 scaled = self._optimizer.scale_loss(objective)
@@ -275,10 +208,13 @@ class Program:
     ) -> tuple[Any, Any]:
         """Return what a batch's step minimises, and its sums, of the rows that count."""
         batch = {name: tf.gather(column, rows) for name, column in data.items()}
-        logits = self._model(batch["X"], training=training)
-        inputs = {name: value for name, value in constants.items() if name != PENALTY}
-        logits = tf.cast(logits, self._dtype)
-        return loss_sums(self.recipe.loss, {**batch, **inputs}, logits, valid)
+        logits = tf.cast(self._model(batch["X"], training=training), self._dtype)
+        inputs = {**batch, **without_penalty(constants)}
+        objective, sums = loss_sums(self.recipe.loss, inputs, logits, valid)
+        if PENALTY in constants and training:
+            n_rows = counted_rows(batch["weight"], valid)
+            objective += penalty_of(self._model, self._is_penalised, constants, n_rows)
+        return objective, sums
 
     def _each_batch(self, do: Callable[[Any, Any], Any], orders: Any, counts: Any) -> Any:
         """Sum `do(rows, valid)` over the batches of each epoch."""

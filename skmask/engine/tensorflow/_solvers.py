@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from skmask.engine._caches import Pool
 from skmask.engine._job import PENALTY, Job, Lbfgs, Steps
 from skmask.engine._loop import Progress, Solver
 from skmask.engine._order import Order, order_of
-from skmask.engine._pool import Pool
 from skmask.engine._state import State
 from skmask.engine._table import Feed, layout_of
 from skmask.engine.tensorflow._callbacks import KerasCallbacks
 from skmask.engine.tensorflow._lbfgs import Objective, minimized
+from skmask.engine.tensorflow._losses import check_consumes
 from skmask.engine.tensorflow._names import note_use
 from skmask.engine.tensorflow._optimizer import OptimizerRecipe
-from skmask.engine.tensorflow._program import Program, Recipe, check_consumes
+from skmask.engine.tensorflow._program import Program, Recipe
 
 __all__ = ["keras_watcher", "lent_solver"]
 
@@ -90,7 +91,8 @@ class _LbfgsSolver:
             progress.begin()
             return stops
 
-        progress.begin()
+        if not progress.begin():
+            return
         self._weights = minimized(
             self._objective,
             feed,
@@ -101,7 +103,7 @@ class _LbfgsSolver:
         )
 
     def evaluate(self, feed: Feed) -> dict[str, float]:
-        return {"loss": self._objective.loss(feed, self._weights)}
+        return self._objective.evaluate(feed, self._weights)
 
     def finish(self) -> None:
         pass
@@ -115,7 +117,10 @@ class _LbfgsSolver:
 def lent_solver(job: Job, feed: Feed) -> Iterator[Solver]:
     """Lend the solver of a job, whose program is kept for the next fit of the same shapes."""
     note_use()
-    check_consumes(job.loss, {*job.columns, *job.constants} - {"X", "y", "weight", PENALTY})
+    known = {"X", "y", "weight"}
+    if any(job.graph.is_penalised):
+        known.add(PENALTY)
+    check_consumes(job.loss, {*job.columns, *job.constants} - known)
     with _LENDERS[type(job.solver)](job, feed) as solver:
         yield solver
 
@@ -165,5 +170,10 @@ def keras_watcher(
     epochs, n_steps, verbose : int
         Handed to Keras' callback list.
     """
+    if not hasattr(job.solver, "optimizer"):
+        raise TypeError(
+            "callbacks must be driven by an optimizer that takes steps; got the solver "
+            f"{job.solver.name!r}, which has none. Leave them out, or train by steps."
+        )
     optimizer = OptimizerRecipe(job.solver.optimizer, job.solver.learning_rate)
     return KerasCallbacks(solver, job.graph, optimizer, callbacks, epochs, n_steps, verbose)
