@@ -95,29 +95,3 @@ print(Parallel(n_jobs=2)([delayed(n_threads)()])[0])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     granted, intra, inter = eval(done.stdout)
     assert intra == inter == granted
-
-
-def test_forked_child_says_what_to_do():
-    code = """
-import os, sys
-import numpy as np
-from skmask import RestrictedClassClassifier
-X = np.random.default_rng(0).normal(size=(50, 4))
-clf = RestrictedClassClassifier((4,), epochs=1).fit(X, X[:, 0] > 0)
-child = os.fork()
-if child == 0:
-    for work in (lambda: clf.predict(X), lambda: clf.fit(X, X[:, 0] > 0)):
-        try:
-            work()
-        except RuntimeError as error:
-            print(error, flush=True)
-    os._exit(0)
-os.waitpid(child, 0)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
-    )
-    lines = done.stdout.splitlines()
-    assert len(lines) == 2
-    assert all("must not be used in a process forked after TensorFlow" in line for line in lines)
-    assert all("'loky'" in line for line in lines)

@@ -280,3 +280,4 @@ os.waitpid(child, 0)
     lines = done.stdout.splitlines()
     assert len(lines) == 10
     assert all("must not be used in a process forked after TensorFlow" in line for line in lines)
+    assert all("loky" in line for line in lines)

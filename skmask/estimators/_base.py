@@ -1,8 +1,9 @@
 """BaseKerasClassifier: parameters that all share, fit and partial fit, and the record of a fit."""
 
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any
@@ -31,6 +32,10 @@ OF_MLP: dict[str, list[Any]] = {
     "alpha": [Interval(Real, 0, None, closed="left")],
     "dropout": [Interval(Real, 0, 1, closed="left")],
 }
+
+
+# Parameters that may be objects of Keras.
+_OF_KERAS = {"callbacks", "optimizer"}
 
 
 class BaseKerasClassifier(
@@ -155,6 +160,11 @@ class BaseKerasClassifier(
         return self._fitted().keras_model
 
     def __getattr__(self, name: str) -> Any:
+        later = self.__dict__.get("_stored_parameters", {})
+        if name in later:
+            setattr(self, name, pickle.loads(later[name]))
+            self._stored_parameters = {key: later[key] for key in later if key != name}
+            return self.__dict__[name]
         fit = self.__dict__.get("_record")
         if fit is not None and name.endswith("_") and name in fit.values:
             return fit.values[name]
@@ -162,23 +172,37 @@ class BaseKerasClassifier(
             check_is_fitted(self)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    # Storing and copying.
+    # Storing and copying. Neither must need Keras where only predictions are asked for.
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        state = self.__getstate__()
+        if "fitted" not in state:
+            return super().__reduce_ex__(protocol)
+        later = dict(self.__dict__.get("_stored_parameters", {}))
+        for name in _OF_KERAS & vars(self).keys():
+            if not isinstance(vars(self)[name], str | None):
+                with suppress(Exception):  # it cannot be pickled: as __getstate__ has it
+                    later[name] = pickle.dumps(vars(self)[name])
+        state = {name: value for name, value in state.items() if name not in later}
+        return _restored, (type(self), {**state, "_stored_parameters": later})
 
     def __getstate__(self) -> dict[str, Any]:
         """Return parameters and the record as plain values.
 
-        A fitted estimator is stored without Keras objects: an optimizer as the dict that Keras
-        makes of it, and without `callbacks`.
+        Parameters of a fitted estimator that are Keras objects are left out (`callbacks`), or
+        plain values, too (`optimizer`). Pickles hold them as bytes, read when they are needed.
         """
         state = dict(super().__getstate__())
         fit = state.pop("_record", None)
         if fit is None:
             return state
+        state.pop("_stored_parameters", None)
         if not isinstance(state.get("optimizer"), str | dict | None):
             from skmask.engine import tensorflow
 
             state["optimizer"] = tensorflow.stored_optimizer(state["optimizer"])
-        state["callbacks"] = None
+        if "callbacks" in state:
+            state["callbacks"] = None
         return {**state, "fitted": fit.stored()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -211,3 +235,10 @@ class BaseKerasClassifier(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _restored(kind: type, state: dict[str, Any]) -> Any:
+    """Return the estimator that a pickle holds."""
+    estimator: Any = object.__new__(kind)
+    estimator.__setstate__(state)
+    return estimator

@@ -139,8 +139,8 @@ class_weight : dict, "balanced" or None, default=None
 """
 _OPTIMIZER = """\
 optimizer : str, `keras.optimizers.Optimizer` or dict, default="adam"
-    A name, or an instance as a template: its settings are read, it is never changed. A fitted
-    estimator is stored with the dict that `keras.optimizers.serialize` makes of an instance.
+    A name, or an instance as a template: its settings are read, it is never changed. skops stores
+    an instance as the dict that `keras.optimizers.serialize` makes of it.
 """
 _TRAINING = """\
 learning_rate : float, default=None
@@ -160,7 +160,8 @@ n_iter_no_change : int, default=10
 callbacks : list of `keras.callbacks.Callback`, default=None
     Run once an epoch, these instances themselves. Their logs hold "loss", "accuracy" where
     there is one, their "val_" forms and "learning_rate"; the model that they see, and may
-    change, is taken from them at the end. They are not stored with a fitted estimator.
+    change, is taken from them at the end. A pickle
+    keeps them, skops does not.
 warm_start : bool, default=False
     Start a further `fit` from the weights of the one before. Parameters that changed in
     between are applied, and refused by name where the weights do not allow it.

@@ -135,7 +135,8 @@ def layer_sizes(sizes: Any, argument: str) -> tuple[int, ...]:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, Integral) and value is not True and 1 <= value <= _LARGEST_INTEGER
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_whole and 1 <= int(value) <= _LARGEST_INTEGER
 
 
 def _shown(value: Any) -> str:

@@ -70,7 +70,7 @@ class _Cells(Network):
         states, last = np.empty(0), []
         for start in range(0, len(weights), 3 * n_directions):
             by_direction = [
-                self._run(share, *weights[start + 3 * k : start + 3 * k + 3], real, reverse=k == 1)
+                self._run(share, weights[start + 3 * k : start + 3 * k + 3], real, reverse=k == 1)
                 for k in range(n_directions)
             ]
             states = np.concatenate([states for states, _ in by_direction], axis=-1)
@@ -81,14 +81,13 @@ class _Cells(Network):
     def _run(
         self,
         share: Callable[[np.ndarray], np.ndarray],
-        kernel: np.ndarray,
-        recurrent_kernel: np.ndarray,
-        bias: np.ndarray,
+        weights: Weights,
         real: np.ndarray,
         *,
         reverse: bool,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the states after each step, and the last one, of one direction of a layer."""
+        kernel, recurrent_kernel, bias = weights
         of_input, of_state = (bias, np.zeros_like(bias)) if bias.ndim == 1 else bias
         inputs = share(kernel) + of_input
         advance = _lstm if self.cell == "lstm" else _gru

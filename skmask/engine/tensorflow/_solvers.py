@@ -127,7 +127,8 @@ def lent_solver(job: Job, feed: Feed) -> Iterator[Solver]:
 
 @contextmanager
 def _lent_steps(job: Job, feed: Feed) -> Iterator[Solver]:
-    optimizer = OptimizerRecipe(job.solver.optimizer, job.solver.learning_rate)
+    solver: Any = job.solver
+    optimizer = OptimizerRecipe(solver.optimizer, solver.learning_rate)
     recipe = Recipe(
         graph=job.graph,
         loss=job.loss,
@@ -145,8 +146,9 @@ def _lent_steps(job: Job, feed: Feed) -> Iterator[Solver]:
 @contextmanager
 def _lent_lbfgs(job: Job, feed: Feed) -> Iterator[Solver]:
     key = Objective.key(job.graph, job.loss, layout_of(job.columns), feed.table.size)
+    lbfgs: Any = job.solver
     with programs.lend(key, lambda: Objective(job.graph, job.loss)) as objective:
-        yield _LbfgsSolver(objective, job.solver)
+        yield _LbfgsSolver(objective, lbfgs)
 
 
 _LENDERS: dict[type, Any] = {Steps: _lent_steps, Lbfgs: _lent_lbfgs}
@@ -170,10 +172,11 @@ def keras_watcher(
     epochs, n_steps, verbose : int
         Handed to Keras' callback list.
     """
-    if not hasattr(job.solver, "optimizer"):
+    steps: Any = job.solver
+    if not hasattr(steps, "optimizer"):
         raise TypeError(
             "callbacks must be driven by an optimizer that takes steps; got the solver "
-            f"{job.solver.name!r}, which has none. Leave them out, or train by steps."
+            f"{steps.name!r}, which has none. Leave them out, or train by steps."
         )
-    optimizer = OptimizerRecipe(job.solver.optimizer, job.solver.learning_rate)
+    optimizer = OptimizerRecipe(steps.optimizer, steps.learning_rate)
     return KerasCallbacks(solver, job.graph, optimizer, callbacks, epochs, n_steps, verbose)
