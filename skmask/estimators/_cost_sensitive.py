@@ -17,7 +17,8 @@ from skmask.estimators._docs import documented
 from skmask.estimators._reading import Given
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
-from skmask.estimators._softmax import SoftmaxClassifier, read_softmax_rows
+from skmask.estimators._softmax import SoftmaxClassifier
+from skmask.estimators._softmax_rows import read_softmax_rows
 from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 

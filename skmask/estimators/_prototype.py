@@ -30,7 +30,8 @@ from skmask.estimators._prediction import check_finite_outputs, type_of_results
 from skmask.estimators._reading import Given, read_features
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
-from skmask.estimators._softmax import SoftmaxClassifier, read_softmax_rows
+from skmask.estimators._softmax import SoftmaxClassifier
+from skmask.estimators._softmax_rows import read_softmax_rows
 from skmask.estimators._training import Parts
 from skmask.networks import KERNELS, PrototypeSums, Signature, is_product_safe
 

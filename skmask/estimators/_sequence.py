@@ -34,12 +34,10 @@ from skmask.estimators._sequence_rows import (
     read_step_mask,
     sequences_to_predict,
 )
-from skmask.estimators._softmax import (
-    Finish,
-    SoftmaxClassifier,
+from skmask.estimators._softmax import Finish, SoftmaxClassifier, scores_of
+from skmask.estimators._softmax_rows import (
     check_class_weight_in_parts,
     check_mask_is_given,
-    scores_of,
     split_off_allowed,
 )
 from skmask.estimators._training import Parts, own_network

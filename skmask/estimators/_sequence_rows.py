@@ -40,7 +40,7 @@ from skmask.estimators._reading import (
 )
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
-from skmask.estimators._softmax import check_mask_goes_on, mask_inputs, split_off_allowed
+from skmask.estimators._softmax_rows import check_mask_goes_on, mask_inputs, split_off_allowed
 
 __all__ = [
     "Sequences",

@@ -6,31 +6,21 @@ from typing import Any
 import numpy as np
 from sklearn.callback import with_callbacks
 
-from skmask.data._features import check_columns
 from skmask.data._labels import accuracy, decode_labels
-from skmask.data._masks import check_allowed, check_labels_allowed
-from skmask.data._numbers import scaled_product
 from skmask.data._sklearn import StrOptions
-from skmask.data._weights import check_class_weight, check_sample_weight
 from skmask.decisions import decision_values, log_softmax, restricted, softmax
 from skmask.estimators._base import BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._prediction import type_of_results
-from skmask.estimators._reading import FLOATS, Given, announced_labels, read_features, read_labels
+from skmask.estimators._reading import FLOATS, read_features
 from skmask.estimators._record import Fit
-from skmask.estimators._rows import Rows
+from skmask.estimators._softmax_rows import (
+    check_mask_is_given,
+    read_softmax_rows,
+    split_off_allowed,
+)
 
-__all__ = [
-    "Finish",
-    "SoftmaxClassifier",
-    "check_class_weight_in_parts",
-    "check_mask_goes_on",
-    "check_mask_is_given",
-    "mask_inputs",
-    "read_softmax_rows",
-    "scores_of",
-    "split_off_allowed",
-]
+__all__ = ["Finish", "SoftmaxClassifier", "scores_of"]
 
 Finish = Callable[[np.ndarray], np.ndarray]
 
@@ -179,8 +169,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
     # A leaf with another kind of input overrides these two.
 
-    def _read(self, given: Given) -> Rows:
-        return read_softmax_rows(self, given)
+    _read = read_softmax_rows
 
     def _scores(self, fit: Fit, X: Any, allowed: Any, finish: Finish | None = None) -> np.ndarray:
         """Return logits of shape (n_samples, n_classes), -inf where a class is not allowed.
@@ -194,108 +183,6 @@ class SoftmaxClassifier(BaseKerasClassifier):
         check_mask_is_given(fit, allowed)
         X, mask = split_off_allowed(X, allowed, fit["mask_columns"], fit["announced"])
         return scores_of(fit, X, mask, finish, dtype)
-
-
-# Reading.
-
-
-def read_softmax_rows(estimator: Any, given: Given) -> Rows:
-    """Read rows of features with one label each, their weights and their mask.
-
-    Parameters
-    ----------
-    estimator : SoftmaxClassifier
-        Its parameters are read.
-    given : Given
-        With `sample_weight` and `allowed` among its metadata, or not.
-    """
-    check_class_weight_in_parts(estimator, given)
-    labels = announced_labels(estimator, given, are_needed=True)
-    y, codes, labels = read_labels(estimator, given, labels)
-    columns = None
-    has_mask = given.continued is not None and given.continued["mask_columns"] is not None
-    dtype = FLOATS if has_mask else given.dtype
-    X, features = read_features(estimator, given.X, given.before, dtype)
-    classes = np.sort(labels)
-    weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
-    by_class = check_class_weight(estimator.class_weight, codes, classes, weight)
-    weight, exponent = scaled_product(weight, by_class[codes])
-    if getattr(estimator, "allowed_columns", None) is not None:
-        columns = check_columns(estimator.allowed_columns, given.X, len(labels))
-    X, mask = split_off_allowed(X, given.metadata.get("allowed"), columns, labels)
-    if mask is not None:
-        check_labels_allowed(codes, mask, y)
-    check_mask_goes_on(given, mask)
-    by_row, for_all = mask_inputs(mask, len(codes))
-    return Rows(
-        X,
-        codes,
-        weight,
-        outputs=classes,
-        strata=codes,
-        columns=by_row,
-        constants=for_all,
-        exponent=exponent,
-        values={
-            **features,
-            "classes_": classes,
-            "announced": labels,
-            "mask_columns": columns,
-            "is_restricted": mask is not None,
-        },
-    )
-
-
-def check_class_weight_in_parts(estimator: Any, given: Given) -> None:
-    """Raise for balanced class weights in `partial_fit`."""
-    if given.is_partial and estimator.class_weight == "balanced":
-        raise ValueError(
-            "class_weight must be a dict or None in partial_fit, which does not see all "
-            "rows; got 'balanced'. Compute it with sklearn.utils.class_weight."
-        )
-
-
-def check_mask_goes_on(given: Given, mask: Any) -> None:
-    """Raise where a training that goes on has lost its mask."""
-    if given.before is not None and given.before["is_restricted"] and mask is None:
-        raise ValueError(
-            "allowed must be given in every call once it was given in one; got None. Pass "
-            "the mask of these rows."
-        )
-
-
-def check_mask_is_given(fit: Fit, allowed: Any) -> None:
-    """Raise where a fit had a mask and a prediction has none."""
-    if fit["is_restricted"] and allowed is None and fit["mask_columns"] is None:
-        raise ValueError(
-            "allowed must be given for prediction after a fit with a mask; got None. Pass "
-            "the mask of these rows, or allowed='all' to lift the restriction on purpose."
-        )
-
-
-def mask_inputs(mask: Any, n_samples: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the mask among the inputs of the loss by row, or among those for all rows."""
-    if mask is None:
-        return {}, {}
-    return ({"allowed": mask}, {}) if mask.shape[0] == n_samples else ({}, {"allowed": mask})
-
-
-def split_off_allowed(
-    X: Any, allowed: Any, columns: np.ndarray | None, labels: np.ndarray
-) -> tuple[Any, Any]:
-    """Return the features and the mask, wherever the mask came from."""
-    lifted = isinstance(allowed, str) and allowed == "all"
-    if columns is not None:
-        if allowed is not None and not lifted:
-            raise ValueError(
-                "allowed must not be given together with allowed_columns; got both. Drop one of "
-                "them."
-            )
-        allowed = "all" if lifted else X[:, columns]
-        X = X[:, np.setdiff1d(np.arange(X.shape[1]), columns)]
-    if allowed is None or lifted:
-        return X, None
-    return X, check_allowed(allowed, n_samples=X.shape[0], classes=labels)
 
 
 # Prediction.
