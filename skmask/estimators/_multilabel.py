@@ -270,11 +270,12 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         ndarray of int of shape (n_samples, n_labels), or of classes of shape (n_samples,)
             0 or 1 for each label; after a fit to one class per row, classes.
         """
-        return self._predicted(self._fitted(), X)
+        fit = self._fitted()
+        self._check_read_now("calibrated", "min_labels")
+        return self._predicted(fit, X)
 
     def _predicted(self, fit: Fit, X: Any) -> np.ndarray:
         logits = _logits(self, fit, X)
-        self._check_read_now("min_labels")
         _check_min_labels(self.min_labels, fit["label_names_"])
         above = logits - logit(fit["thresholds_"])
         if fit["is_one_vs_rest"]:
@@ -297,6 +298,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             row they follow `classes_`, and do.
         """
         fit = self._fitted()
+        self._check_read_now("calibrated")
         logits = self._calibrated(fit, _logits(self, fit, X))
         if not fit["is_one_vs_rest"]:
             return expit(logits)
@@ -318,6 +320,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             Of `predict_proba`.
         """
         fit = self._fitted()
+        self._check_read_now("calibrated")
         logits = self._calibrated(fit, _logits(self, fit, X))
         if not fit["is_one_vs_rest"]:
             return log_expit(logits)
@@ -368,6 +371,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             If no label is known, and for other bad input.
         """
         fit = self._fitted()
+        self._check_read_now("calibrated", "min_labels")
         predicted = self._predicted(fit, X)
         if fit["is_one_vs_rest"]:
             return accuracy(y, predicted, sample_weight)
@@ -446,7 +450,6 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     # Prediction.
 
     def _calibrated(self, fit: Fit, logits: np.ndarray) -> np.ndarray:
-        self._check_read_now("calibrated")
         if not self.calibrated:
             return logits
         _check_can_be_calibrated(fit["loss_of_fit"], fit["pos_weight_"], fit["label_names_"])
