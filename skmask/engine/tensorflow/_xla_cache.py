@@ -99,7 +99,8 @@ def use_store(directory: Path | None, version: str, read_flags: Callable[[], obj
         return
     store = _Store(_private(directory / _name_of_versions(version)))
     before = os.environ.get(_FLAGS)
-    flags = f"{_FLAG}={store.work}"
+    quoted = str(store.work).replace("\\", r"\\").replace('"', r"\"")
+    flags = f'{_FLAG}="{quoted}"'
     os.putenv(_FLAGS, flags if before is None else f"{before} {flags}")
     try:
         read_flags()
