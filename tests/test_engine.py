@@ -1,13 +1,16 @@
 """Programs: the same numbers as Keras, kept from fit to fit."""
 
 import warnings
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import logsumexp
+from sklearn.linear_model import LogisticRegression
 
-from skmask.engine import DivergenceError, Job, Loss, State, Steps, train
+from skmask.engine import PENALTY, DivergenceError, Job, Lbfgs, Loss, State, Steps, train
 from skmask.engine._caches import Pool
 from skmask.engine._order import epoch_order, order_by_length
 from skmask.engine._table import Table, round_up_rows
@@ -381,3 +384,164 @@ def test_short_batch_is_not_always_of_the_longest(rng):
     lengths = np.repeat(np.arange(10), 7)
     last = {lengths[order_by_length(0, epoch, lengths, 32)[-1]] for epoch in range(30)}
     assert len(last) > 1
+
+
+# The loop, and what it tells.
+
+
+class Noting:
+    """A watcher that notes what it is told, and adds to the logs."""
+
+    def __init__(self, events):
+        self.events = events
+
+    def begin_epoch(self, epoch):
+        self.events.append(("begin", epoch))
+
+    def end_epoch(self, epoch, logs, state):
+        self.events.append(("end", epoch, sorted(logs), state().epoch))
+        logs["mine"] = float(epoch)
+
+    def end(self):
+        self.events.append("over")
+
+
+def lbfgs_job(columns, tolerance=1e-6, **kwargs):
+    columns = {
+        name: column if name == "y" else column.astype("float64")
+        for name, column in columns.items()
+    }
+    return Job(mlp("float64"), Loss("restricted_crossentropy"), Lbfgs(tolerance), columns, **kwargs)
+
+
+def test_events_of_a_training_come_in_order():
+    held_out = columns_of(20, seed=1)
+    steps = job_of(columns_of(50), validation=held_out)
+    lbfgs = lbfgs_job(columns_of(50), validation={**held_out, "X": held_out["X"].astype("float64")})
+    for job, counted in ((steps, ["loss"]), (lbfgs, ["gradient_norm", "loss"])):
+        events = []
+
+        def checkpoint(state, history, events=events):
+            assert {len(values) for values in history.values()} == {state.epoch}
+            events.append(("checkpoint", state.epoch, sorted(history)))
+
+        state, history = train(
+            job, start(job), epochs=2, watchers=[Noting(events)], checkpoint=checkpoint
+        )
+        logs = sorted([*counted, "val_loss"])
+        names = sorted([*logs, "mine"])
+        assert events == [
+            ("begin", 0), ("end", 0, logs, 1), ("checkpoint", 1, names),
+            ("begin", 1), ("end", 1, logs, 2), ("checkpoint", 2, names), "over",
+        ]  # fmt: skip
+        assert sorted(history) == names
+        assert state.epoch == 2
+
+
+def test_lbfgs_that_has_nowhere_to_go_down_reports_one_iteration():
+    columns = {**columns_of(60), "y": np.tile(np.arange(3, dtype=np.int32), 20)}
+    columns["X"], columns["weight"] = 0 * columns["X"], 0 * columns["weight"] + 1
+    job, events = lbfgs_job(columns), []
+    zeros = [0 * weight for weight in start(job).weights]
+    state, history = train(job, State(zeros, None, 0), epochs=9, watchers=[Noting(events)])
+    assert history["loss"] == [pytest.approx(np.log(3))]
+    assert state.epoch == 1
+    assert events[:2] == [("begin", 0), ("end", 0, ["gradient_norm", "loss"], 1)]
+    for weight in state.weights:
+        np.testing.assert_array_equal(weight, 0 * weight)
+
+
+@pytest.mark.parametrize("make", [job_of, lbfgs_job])
+def test_no_epochs_change_nothing(make):
+    job = make(columns_of(40))
+    state, history = train(job, start(job), epochs=0)
+    assert (state.epoch, history["loss"]) == (0, [])
+    for one, two in zip(state.weights, start(job).weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def logits_of(weights, X):
+    kernel, bias, last, its_bias = (np.asarray(w, "float64") for w in weights)
+    return np.maximum(X @ kernel + bias, 0) @ last + its_bias
+
+
+def mean_loss(weights, columns):
+    logits = logits_of(weights, columns["X"].astype("float64"))
+    losses = logsumexp(logits, axis=1) - logits[np.arange(len(logits)), columns["y"]]
+    return np.average(losses, weights=columns["weight"])
+
+
+def test_loss_of_rows_held_out_is_that_of_the_weights_reached():
+    held_out = columns_of(30, seed=1)
+    as_float64 = {n: c if n == "y" else c.astype("float64") for n, c in held_out.items()}
+    job = lbfgs_job(columns_of(300), validation=as_float64)
+    found = []
+    _, history = train(
+        job,
+        start(job),
+        epochs=4,
+        checkpoint=lambda state, _: found.append(mean_loss(state.weights, held_out)),
+    )
+    assert history["val_loss"] == pytest.approx(found, rel=1e-9)
+
+
+def test_patience_ends_lbfgs_with_the_weights_of_the_lowest_loss():
+    rng = np.random.default_rng(0)
+    held_out = {**columns_of(40, seed=1), "y": rng.integers(3, size=40).astype(np.int32)}
+    as_float64 = {n: c if n == "y" else c.astype("float64") for n, c in held_out.items()}
+    job = lbfgs_job(columns_of(60), validation=as_float64)
+    state, history = train(job, start(job), epochs=200, patience=3)
+    losses = history["val_loss"]
+    assert len(losses) < 200
+    assert np.argmin(losses) == len(losses) - 4
+    assert mean_loss(state.weights, held_out) == pytest.approx(min(losses), rel=1e-9)
+
+
+def test_callbacks_with_lbfgs_are_refused():
+    job = lbfgs_job(columns_of(40))
+    with pytest.raises(TypeError, match=r"callbacks must be driven by an optimizer .* 'lbfgs'"):
+        train(job, start(job), epochs=2, callbacks=[keras.callbacks.Callback()])
+
+
+# The L2 penalty.
+
+
+@pytest.mark.parametrize("n_rows", [20, 600])
+def test_penalty_is_that_of_a_step_of_gradient_descent(n_rows):
+    columns, rate, alpha = columns_of(n_rows), 1e-2, 5.0
+    columns["weight"][:10] = 0  # counts in no mean
+    both = []
+    for constants in ({}, {PENALTY: np.asarray(alpha, np.float32)}):
+        job = job_of(columns, optimizer="sgd", batch_size=n_rows, constants=constants)
+        both.append(train(job, start(job), epochs=1))
+    (plain, history), (penalised, its_history) = both
+    assert history == its_history  # the loss is reported without the penalty
+    first = start(job).weights
+    for number, (one, two) in enumerate(zip(plain.weights, penalised.weights, strict=True)):
+        is_kernel = number % 2 == 0
+        expected = one - rate * alpha * first[number] / (n_rows - 10) * is_kernel
+        np.testing.assert_allclose(two, expected, atol=1e-6)
+
+
+def test_lbfgs_finds_the_minimum_of_logistic_regression():
+    columns, alpha = columns_of(300), 30.0
+    columns["weight"][:] = 1
+    graph = graph_of(MLP(()), Signature((6,), 3), "float64")
+    job = replace(lbfgs_job(columns), graph=graph, constants={PENALTY: np.asarray(alpha)})
+    state, history = train(job, start(job), epochs=200)
+    peer = LogisticRegression(C=1 / alpha, tol=1e-9, max_iter=1000)
+    peer.fit(columns["X"].astype("float64"), columns["y"])
+    kernel, bias = state.weights
+    np.testing.assert_allclose(kernel, peer.coef_.T, atol=1e-5)
+    np.testing.assert_allclose(bias - bias.mean(), peer.intercept_, atol=1e-5)
+    logits = columns["X"] @ kernel + bias
+    losses = logsumexp(logits, axis=1) - logits[np.arange(300), columns["y"]]
+    expected = losses.mean() + alpha / 2 * np.square(kernel).sum() / 300
+    assert history["loss"][-1] == pytest.approx(expected, rel=1e-9)
+
+
+def test_penalty_of_a_network_that_has_none_is_refused():
+    network = custom_network(with_regularizer, (6,), 3)
+    job = job_of(columns_of(40), network, constants={PENALTY: np.asarray(1.0, np.float32)})
+    with pytest.raises(TypeError, match=r"loss must have a parameter .* without penalty"):
+        train(job, start(job), epochs=1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
-from skmask.engine.tensorflow._objective import Objective
+from skmask.engine.tensorflow._lbfgs import Objective
 
 from skmask import PrototypeClassifier, RestrictedClassClassifier
 from skmask.engine.tensorflow import _solvers

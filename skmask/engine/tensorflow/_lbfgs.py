@@ -56,7 +56,8 @@ class Objective:
         self.load(weights)
         sums = np.zeros((len(self._loss.names), 2))
         for data, n_rows in _slabs(feed):
-            sums += self._call(self._sums, (data, feed.constants, np.asarray(n_rows, np.int32)))
+            inputs = (data, feed.constants, np.asarray(n_rows, np.int32))
+            sums += self._call(self._sums, inputs)[0]
         ratios = sums[:, 0] / np.where(sums[:, 1] == 0, 1, sums[:, 1])
         return dict(zip(self._loss.names, map(float, ratios), strict=True))
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from skmask.engine.tensorflow._names import (
     tf,
     without_chatter,
 )
+from skmask.engine.tensorflow._xla_cache import compiling
 
 _v1 = tf.compat.v1
 
@@ -166,7 +167,8 @@ class Machine:
             return self._kept[key](*inputs)
         with settings():
             run = self.function(traced, inputs, xla=xla)
-        with without_chatter():  # XLA announces its first compilation
+        # XLA announces its first compilation.
+        with without_chatter(), compiling() if xla else nullcontext():
             results = run(*inputs)
         self._kept[key] = run
         return results

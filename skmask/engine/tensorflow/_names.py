@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from skmask.engine.tensorflow._xla_cache import requested_directory, use_store
+
 # What TensorFlow's C++ side prints before its logging is set up (and so before any setting
 # can silence it): a banner and lines such as "I0000 00:00:17 port.cc:153] ..." or, in 2.20,
 # "2026-01-01 00:00:00.1: E cuda_platform.cc:51] ...".
@@ -71,6 +73,8 @@ def _stderr_held() -> Iterator[None]:
                 os.write(2, b"".join(kept))
 
 
+_cache_directory = requested_directory()
+
 if _LOG_LEVEL in os.environ:  # the user has asked to see something: show it
     import keras
     import tensorflow as tf
@@ -81,6 +85,7 @@ else:
 
 # The private names of TensorFlow that the engine uses, once it is there quietly.
 from tensorflow.core.protobuf.config_pb2 import CallableOptions  # noqa: E402
+from tensorflow.python.client import pywrap_tf_session  # noqa: E402
 from tensorflow.python.framework import func_graph  # noqa: E402
 from tensorflow.python.framework.ops import gradient_registry  # noqa: E402
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable  # noqa: E402
@@ -91,6 +96,10 @@ if keras.backend.backend() != "tensorflow":
         f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow (or unset it) before "
         "Python starts."
     )
+
+
+# What it returns is of no interest: it is the first to read the flags.
+use_store(_cache_directory, tf.__version__, pywrap_tf_session.TF_GetXlaConstantFoldingDisabled)
 
 
 def _take_granted_threads() -> None:
