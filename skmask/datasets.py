@@ -36,7 +36,7 @@ def make_cost_sensitive_classification(
     n_classes : int, default=3
         Number of classes, 2 or more.
     ratio : float, default=10.0
-        How many times more the dear errors cost than the cheap ones.
+        Cost of an expensive error over that of a cheap one.
     class_sep : float, default=2.5
         Typical distance of two centres, in standard deviations of a class. Smaller is harder.
     random_state : int, RandomState instance or None, default=None

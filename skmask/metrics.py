@@ -33,7 +33,7 @@ _ROUTED_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_fu
 def _costs_of_decisions(
     y_true: Any, y_pred: Any, cost_matrix: Any, costs: Any, labels: Any, sample_weight: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what each decision would cost for each row, what those taken do, and weights."""
+    """Return the costs of all decisions for each row, those of the decisions taken, and weights."""
     true_labels, predicted_labels = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
     with naming("y_true and y_pred"):
         check_consistent_length(true_labels, predicted_labels)
@@ -79,7 +79,7 @@ def mean_cost(
     labels: Any = None,
     sample_weight: Any = None,
 ) -> float:
-    """Return what the predictions cost, on average per row.
+    """Return the mean cost of the predictions per row.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ class _RoutedScorer:
         return scorer(_WithMetadata(estimator, given), X, y_true, **weights)
 
     def get_metadata_routing(self):
-        """Return what this scorer asks scikit-learn's tools for."""
+        """Return the metadata that this scorer requests."""
         request = MetadataRequest(owner=self)
         for name in self._metadata:
             request.score.add_request(param=name, alias=True)
@@ -372,11 +372,11 @@ def routed_scorer(
         `score_func(y_true, y_pred, **kwargs)`, as for :func:`sklearn.metrics.make_scorer`.
     response_method : {"predict", "predict_proba", "decision_function"} or a sequence of them, \
             default="predict"
-        What the metric is given. Of a sequence the first that the estimator has.
+        Method whose output the metric gets. Of a sequence, the first that the estimator has.
     greater_is_better : bool, default=True
         False for a loss: the scorer then changes its sign.
     metadata : sequence of str, default=("allowed",)
-        What is requested and handed on. With "sample_weight" among them, that goes to
+        Metadata that is requested and passed on. With "sample_weight" among them, that goes to
         `score_func`.
     **kwargs : additional arguments
         Passed to `score_func`; `labels=` for metrics that need all classes in a fold that
@@ -436,7 +436,7 @@ def make_cost_scorer(
     labels : array-like of shape (n_classes,), default=None
         The order of classes in the costs; needed where a fold may lack a class.
     metadata : sequence of str, default=None
-        What is routed: "costs" goes to the metric and, by true and predicted class, to an
+        Metadata that is routed: "costs" goes to the metric and, by true and predicted class, to an
         estimator whose `predict` takes it; "allowed" to the estimator; "sample_weight" to the
         metric. None: ("costs",) without `cost_matrix`, otherwise nothing.
 
@@ -494,7 +494,7 @@ def make_sequence_scorer(
     padding_label : int or str, default=None
         As in `step_accuracy`: the estimator's own, where it has one.
     metadata : sequence of str, default=()
-        What is routed, as in `routed_scorer`: "allowed" goes to the estimator, "sample_weight"
+        Metadata that is routed, as in `routed_scorer`: "allowed" goes to the estimator, "sample_weight"
         to the metric.
 
     Returns

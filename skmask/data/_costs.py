@@ -46,7 +46,7 @@ def check_costs(costs: Any, *, n_samples: int, classes: np.ndarray, ndims: tuple
     ----------
     costs : array-like or DataFrame of shape (n_samples, n_classes), or array-like of shape \
             (n_samples, n_classes, n_classes)
-        What each prediction costs, for the class that a row has, or for each that it may have.
+        Cost of each prediction, for the true class of a row, or for each class it may have.
     n_samples : int
     classes : ndarray of shape (n_classes,)
         The labels in the order of the axes of an array.
@@ -72,7 +72,7 @@ def check_costs(costs: Any, *, n_samples: int, classes: np.ndarray, ndims: tuple
 
 
 def costs_of_truth(costs: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return what each prediction costs for each row, given its class.
+    """Return the cost of each prediction for each row, given its class.
 
     Parameters
     ----------

@@ -245,7 +245,7 @@ def _plural(what: str) -> str:
 
 
 def _cure(names: list[Any], labels: list[Any], what: str, of: str) -> str:
-    """Say what to do about names that are not those wanted."""
+    """Return advice for names that are not those wanted."""
     is_text = all(isinstance(name, str) for name in names)
     if is_text and not any(isinstance(label, str) for label in labels):
         return (

@@ -51,12 +51,12 @@ def held_out_rows(
     Parameters
     ----------
     strata : ndarray of int of shape (n_samples,)
-        What to keep in proportion. A row that is alone in its stratum is trained on.
+        Strata to keep in proportion. A row that is alone in its stratum stays in training.
     fraction : float
         Share of the other rows to hold out.
     seed : int
     labels : ndarray of shape (n_labels,)
-        What the strata of 0 and more are called in messages.
+        Names of the strata of 0 and more, for messages.
     cause, cure : str
         For messages: the parameter that wants rows held out, and how to do without.
     """
@@ -82,5 +82,5 @@ def held_out_rows(
 
 
 def _called(strata: np.ndarray, labels: np.ndarray) -> str:
-    """Return what a message calls strata."""
+    """Return the names of strata for a message."""
     return quote(labels[np.unique(strata[strata >= 0])])

@@ -29,7 +29,7 @@ def check_allowed(
     classes : ndarray of shape (n_classes,)
         The labels in the order of the columns of an array.
     row_of : ndarray of int of shape (n_samples,), default=None
-        What a message calls each of the rows. None: their own numbers.
+        Number of each row in messages. None: its own.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def check_labels_allowed(
     y : ndarray of shape (n_samples,)
         The labels, for the message.
     row_of : ndarray of int of shape (n_samples,), default=None
-        What the message calls each of the rows. None: their own numbers.
+        Number of each row in messages. None: its own.
     """
     rows = np.arange(len(codes)) if allowed.shape[0] == len(codes) else np.zeros_like(codes)
     is_allowed = np.asarray(allowed[rows, codes]).ravel()

@@ -169,7 +169,7 @@ def check_sparse(matrix: Any, argument: str) -> Any:
     try:
         if matrix.format in ("csr", "csc", "bsr"):
             parts = matrix.data, matrix.indices, matrix.indptr
-            # Its own copy of everything but the numbers, for the check may replace an index.
+            # A copy of everything but the numbers, because the check may replace an index.
             type(matrix)(parts, shape=matrix.shape, copy=False).check_format(full_check=True)
         elif matrix.format == "coo":
             type(matrix)((matrix.data, matrix.coords), shape=matrix.shape, copy=False)

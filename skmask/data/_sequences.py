@@ -59,7 +59,7 @@ class Steps:
         ----------
         values : ndarray of shape (n, n_steps, ...)
         fill : number, or ndarray of shape (n, 1)
-            What stands behind them.
+            Values behind them.
         n_steps : int
             As many as the longest sequence has, or more.
         """
@@ -358,7 +358,7 @@ def entry_weights(sample_weight: Any, counts: np.ndarray) -> np.ndarray:
     ----------
     sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), list of array-likes \
             of shape (n_steps_i,), or None
-        What stands at steps that do not count does not matter.
+        Values at steps that do not count are ignored.
     counts : ndarray of bool of shape (n_samples, n_steps)
     """
     by_step = as_sequences(sample_weight, "sample_weight")

@@ -24,7 +24,7 @@ def check_entry_weight(
     sample_weight : array-like or DataFrame
     shape : tuple of int
     names : ndarray or None
-        What the columns of a DataFrame are aligned by. None: they mean nothing.
+        Labels that the columns of a DataFrame are aligned with. None: names are ignored.
     """
     check_no_text(sample_weight, "sample_weight")
     if names is None:
@@ -90,7 +90,7 @@ def check_by_label(
     at_least, at_most : float
         The legal values.
     of : str
-        What the names are of.
+        Kind of thing that the names belong to.
     """
     if isinstance(values, Mapping):
         order = aligned(list(values), names, argument, "key", of=of)

@@ -1,4 +1,4 @@
-"""What is trained, on what, and how: descriptions that need no TensorFlow."""
+"""Descriptions of a training: data, loss and solver. They need no TensorFlow."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ class Loss:
 
     @property
     def names(self) -> list[str]:
-        """Return what the history calls the loss and the metrics."""
+        """Return the names of the loss and the metrics in the history."""
         return ["loss", *(name for name, _ in self.metrics)]
 
 
@@ -121,7 +121,7 @@ class OwnNetwork:
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, on what.
+    """A training: graph, loss, solver and data.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def round_up_rows(n_rows: int) -> int:
 
 
 def layout_of(columns: Mapping[str, Any]) -> Layout:
-    """Return what a program must know of columns: names, dtypes and the shapes of a row."""
+    """Return the layout of columns: names, dtypes and the shapes of a row."""
     return tuple(
         (name, str(column.dtype), tuple(column.shape[1:]))
         for name, column in sorted(columns.items())

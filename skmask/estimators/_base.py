@@ -75,7 +75,7 @@ class BaseKerasClassifier(
         for name, value in parameters.items():
             setattr(self, name, value)
 
-    # What a leaf says.
+    # Hooks of a leaf.
 
     @abstractmethod
     def _read(self, given: Given) -> Rows:
@@ -226,7 +226,7 @@ class BaseKerasClassifier(
             copied.__dict__[name] = value if name == "_record" else deepcopy(value, memo)
         return copied
 
-    # What scikit-learn asks.
+    # scikit-learn's protocols.
 
     def __sklearn_is_fitted__(self) -> bool:
         return self._record is not None

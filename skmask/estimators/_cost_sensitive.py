@@ -77,11 +77,11 @@ def _pooled(seen: np.ndarray, means: np.ndarray) -> np.ndarray:
 class CostSensitiveClassifier(SoftmaxClassifier):
     """Neural network classifier for errors that cost more than others.
 
-    For problems in which calling a B a C costs more than calling it an A: lending to somebody
-    who will not pay, sending home a patient who is ill. Class weights cannot say that, for they
-    know the true class only. The costs go into the loss, which then cares for the rows where
-    they matter, and into the decision, which takes the class of the lowest expected cost; the
-    metrics that count them are in `skmask.metrics`.
+    For problems in which calling a B a C costs more than calling it an A: lending to a
+    person who will not pay, sending home a patient who is ill. Class weights cannot say that,
+    because they depend on the true class only. The costs go into the loss, which then weighs the
+    rows where they matter, and into the decision, which takes the class of the lowest expected
+    cost; the metrics that count them are in `skmask.metrics`.
 
     Costs are known as a matrix, or row by row: the amount of the credit, the price of the
     house. Only their proportions matter: all costs times ten give the same classifier.
@@ -106,18 +106,18 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         profits. None: each error costs 1, or what `costs` of shape (n_samples, n_classes) in
         `fit` say, see `cost_matrix_`.
     loss : {"expected_cost", "weighted_crossentropy", "crossentropy"}, default="expected_cost"
-        What is minimised, see Notes. "weighted_crossentropy" takes no negative costs.
+        Loss to minimise, see Notes. "weighted_crossentropy" takes no negative costs.
     decision : {"min_expected_cost", "argmax"}, default="min_expected_cost"
         Whether `predict` takes the class of the lowest expected cost or the most probable one.
         Read and checked at prediction: it can be changed after `fit`.
-        With "weighted_crossentropy" the probabilities lean to what is dear to miss already:
+        With "weighted_crossentropy" the probabilities favour classes that are expensive to miss already:
         there "argmax" is the decision, or the costs count twice.
 
     Attributes
     ----------
     {classes_attribute}
     cost_matrix_ : ndarray of float64 of shape (n_classes, n_classes)
-        What the decision uses, its axes in the order of `classes_`: `cost_matrix`, or the mean
+        Costs that the decision uses, its axes in the order of `classes_`: `cost_matrix`, or the mean
         costs of the training rows of each class where `fit` was given `costs` instead.
     {history}
     {fitted}

@@ -1,4 +1,4 @@
-"""What a notebook shows of an estimator: its documentation in place, and nothing built for it."""
+"""HTML representation of estimators, with documentation in place and without building a model."""
 
 import re
 from types import SimpleNamespace

@@ -53,7 +53,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     positive costs more than a false alarm (`pos_weight`), the threshold of each label can be
     tuned on rows held out of training, and a row can be given a label at least (`min_labels`).
 
-    Labels that nobody looked at are NaN in `y`: they count neither in the loss nor in
+    Unknown labels are NaN in `y`: they count neither in the loss nor in
     `pos_weight` nor in the metrics. A `y` of one class per row is taken as one label against
     the rest for each class, and `predict` gives classes.
 
@@ -95,7 +95,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         Numbers of the labels, as in scikit-learn's own multilabel classifiers; for one class
         per row, the classes, sorted.
     label_names_ : ndarray of shape (n_labels,)
-        What each output stands for: names of the columns of `y`, or classes; for two classes
+        Label of each output: names of the columns of `y`, or classes; for two classes
         the second.
     pos_weight_ : ndarray of float64 of shape (n_labels,)
         The factors used.

@@ -297,7 +297,7 @@ class PrototypeClassifier(SoftmaxClassifier):
 
     @documented
     def contributions(self, X):
-        """Return what each feature of each prototype adds to the logit of its class.
+        """Return the contribution of each feature of each prototype to the logit of its class.
 
         Parameters
         ----------

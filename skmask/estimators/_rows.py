@@ -21,7 +21,7 @@ _NUMBERS_TO_MERGE = 1 << 22
 
 @dataclass(frozen=True)
 class Rows:
-    """Checked training rows, and what reading them has shown.
+    """Checked training rows, and values learnt from reading them.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Rows:
     outputs : ndarray of shape (n_classes,)
         All labels, in one order: the same in every call while training goes on.
     strata : ndarray of int of shape (n_samples,)
-        What a hold-out keeps in proportion: numbers of `outputs`, or below 0.
+        Strata that a hold-out keeps in proportion: numbers of `outputs`, or below 0.
     columns, constants : dict of str to ndarray
         Further inputs of the loss: row by row, and the same for all rows.
     known : dict of str to ndarray
@@ -43,7 +43,7 @@ class Rows:
     lengths : ndarray of shape (n_samples,) or None
         Work that each row takes, where rows of similar length are to share a batch.
     values : dict
-        What the fit keeps of them, see :class:`Fit`.
+        Values that the fit keeps, see :class:`Fit`.
     """
 
     X: Any

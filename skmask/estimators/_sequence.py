@@ -99,7 +99,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     ----------
     {classes_attribute}
     padding_label_ : int or str
-        What `predict` returns at padding: `padding_label`, or -1 or "" where it is None.
+        Label that `predict` returns at padding: `padding_label`, or -1 or "" where it is None.
     history_ : dict of str to list of float
         Per epoch: "loss" and "accuracy", means over all real steps of the epoch, and with
         `early_stopping` "val_loss" and "val_accuracy".

@@ -70,7 +70,7 @@ class Sequences:
     is_given : ndarray of bool of shape (n, n_steps)
         Where there was a step at all.
     values : dict
-        What a fit keeps of their features.
+        Values about their features that a fit keeps.
     """
 
     X: np.ndarray

@@ -26,7 +26,7 @@ _NOT_IN_SHAPES = ("activation", "dropout", "kernel", "product_form")
 
 @dataclass(frozen=True)
 class Parts:
-    """What an estimator names for a fit to its rows.
+    """Network, loss and solver that an estimator names for a fit to its rows.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def _with_weights_for_a_fit(estimator: Any, rows: Rows, parts: Parts) -> Rows:
 
 
 def _job(estimator: Any, rows: Rows, held_out: Rows | None, parts: Parts, dtype: str) -> Job:
-    """Return what the engine trains."""
+    """Return the job of the engine."""
     from skmask.engine import tensorflow  # where the first fit imports it
 
     tensorflow.check_callbacks(list(estimator.callbacks or ()))

@@ -367,8 +367,8 @@ def real_steps(inputs, mask_value=float("nan")):
 class StepMasking(keras.layers.Layer):
     """Tell the layers that follow which steps of a sequence are padding, and make these 0.
 
-    What `keras.layers.Masking` does, for padding by NaN, which no real value can be confused
-    with, or by another value.
+    Like `keras.layers.Masking`, but for padding by NaN, which no real value equals, or by another
+    value.
 
     Parameters
     ----------
@@ -415,7 +415,7 @@ class StepMasking(keras.layers.Layer):
 
 
 class _MaskedRecurrent(keras.layers.Layer):
-    """What the layers share that take an LSTM or GRU over the real steps of sequences."""
+    """Base of the layers that run an LSTM or GRU over the real steps of sequences."""
 
     _cell: str
 
@@ -436,13 +436,13 @@ class _MaskedRecurrent(keras.layers.Layer):
         self.bias = self._add_bias(width)
 
     def _biases(self):
-        """Return what is added to the input's product and to the state's."""
+        """Return the biases of the input's product and of the state's."""
         raise NotImplementedError
 
     def call(self, inputs, mask=None, training=False):
         bias, recurrent_bias = self._biases()
         if self.n_steps is None:
-            if mask is not None:  # NaN in padding is nobody's concern
+            if mask is not None:  # NaN in padding must not spread
                 real = ops.expand_dims(ops.cast(mask, "bool"), -1)
                 inputs = ops.where(real, inputs, ops.zeros_like(inputs))
             # Turned before the product, which is wider.

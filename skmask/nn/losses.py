@@ -116,7 +116,7 @@ def cost_of_prediction(y_true, logits, cost_matrix=None, costs=None):
 
 
 def _costs_of_rows(y_true, logits, cost_matrix, costs):
-    """Return what each prediction costs for each row, shape and dtype of the logits."""
+    """Return the cost of each prediction for each row, shape and dtype of the logits."""
     if costs is not None:
         return ops.cast(costs, logits.dtype)
     cost_matrix = ops.cast(cost_matrix, logits.dtype)
@@ -239,7 +239,7 @@ def masked_crossentropy(y_true, logits, mask=None, padding_label=None):
     y_true : tensor of shape (n, n_steps) of class numbers, or (n, n_steps, n_classes) of \
             probabilities
     logits : tensor of shape (n, n_steps, n_classes)
-        What stands at a step that does not count does not matter, NaN included.
+        Values at steps that do not count are ignored, NaN included.
     mask : tensor of bool or 0/1 of shape (n, n_steps), default=None
         True: the step is not padding. None: all are steps.
     padding_label : int, default=None
@@ -476,7 +476,7 @@ class ExpectedCost(_CostLoss):
 
 @keras.saving.register_keras_serializable(package="skmask")
 class CostWeightedCrossentropy(_CostLoss):
-    """Cross-entropy times `cost_matrix[y, argmax p]`: dear errors weigh more.
+    """Cross-entropy times `cost_matrix[y, argmax p]`: expensive errors weigh more.
 
     Parameters
     ----------

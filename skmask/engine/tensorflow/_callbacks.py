@@ -32,7 +32,7 @@ def release_models(callbacks: Sequence[Any]) -> None:
 class KerasCallbacks:
     """Keras callbacks, driven once an epoch, with a model and an optimizer of their own.
 
-    What they set on these, weights and learning rate above all, is carried into the program.
+    Weights and learning rate that they set on these are copied into the program.
     """
 
     def __init__(

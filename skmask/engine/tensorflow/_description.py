@@ -91,7 +91,7 @@ def _beside_config(layer: Any) -> Hashable:
 
 
 def _stems(model: Any, config: Any) -> set[str]:
-    """Return what Keras calls the things in a model, if it is to name them by itself."""
+    """Return the names that Keras gives by default to the parts of a model."""
     things = [model, *model._flatten_layers(include_self=False), *model.operations]
     names = {"KerasTensor", *(type(thing).__name__ for thing in things), *_class_names(config)}
     return {_naming.to_snake_case(name) for name in names}

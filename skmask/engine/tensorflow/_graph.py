@@ -33,7 +33,7 @@ class Graph:
     build : callable returning a `keras.Model` from inputs to logits.
     key : hashable, default=None
         Equal keys promise equal graphs. None: the network is asked to describe itself,
-        and where it cannot, it shares its programs with nobody.
+        and where it cannot, its programs are not shared.
     policy : str, default="float32"
         Name of the Keras dtype policy that it is built and computed under.
     penalised : sequence of bool, default=None
@@ -67,7 +67,7 @@ class Graph:
         ]
         self.output_shape = model.output_shape
         self.input_dtype = str(model.inputs[0].dtype)
-        # What losses and predictions are computed in.
+        # Type of losses and predictions.
         self.dtype = "float64" if model.output.dtype == "float64" else "float32"
         self.is_shareable = key is not None
         self.key: Hashable = object() if key is None else key
@@ -95,7 +95,7 @@ class Graph:
         return keras_settings(self.policy, seed)
 
     def build(self) -> Any:
-        """Return a new `keras.Model`, its weights those of nobody in particular."""
+        """Return a new `keras.Model`, its weights arbitrary."""
         note_use()
         with self.settings():
             return self._build()

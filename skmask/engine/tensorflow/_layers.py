@@ -1,4 +1,4 @@
-"""What the engine must know of a network's layers: how far a batch may be changed for speed."""
+"""Properties of layers that decide how far a batch may be changed for speed."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from skmask.engine.tensorflow._names import keras
 from skmask.nn import layers
 
-# Layers that see the whole batch, or compute what nobody here can tell.
+# Layers that see the whole batch, or whose computation is unknown.
 _NOT_BY_ROW = {
     "BatchNormalization", "CutMix", "FlaxLayer", "JaxLayer", "Lambda", "MelSpectrogram", "MixUp",
     "TFSMLayer", "TorchModuleWrapper",

@@ -40,7 +40,7 @@ class Objective:
 
     @staticmethod
     def key(graph: Graph, loss: Loss, columns: Layout, size: int) -> Hashable | None:
-        """Return what two objectives share only if they are the same program."""
+        """Return a key that two objectives share only if they are the same program."""
         return ("objective", graph.key, loss, columns, size) if graph.is_shareable else None
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Objective:
     def _call(self, traced: Callable[..., Any], inputs: tuple[Any, ...]) -> list[np.ndarray]:
         return self._machine.call(traced, inputs, xla=True, settings=self._graph.settings)
 
-    # What is traced.
+    # Traced functions.
 
     def _value_and_gradient(self, values: Any, data: Any, constants: Any, n_rows: Any) -> Any:
         variables = self._model.trainable_variables
@@ -150,7 +150,7 @@ class Objective:
 def _totals(
     objective: Objective, feed: Feed, trained: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
-    """Return what `Objective.at` returns, summed over all rows."""
+    """Return the results of `Objective.at`, summed over all rows."""
     constants = feed.constants
     if PENALTY in constants:
         weight = feed.table.columns["weight"]

@@ -1,4 +1,4 @@
-"""What a batch's step minimises, and what an epoch adds up."""
+"""Losses and metrics of a batch, as sums that an epoch adds up."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature

@@ -26,7 +26,7 @@ _EPOCHS_AT_MOST = 64
 class Recipe:
     """All that is traced into a program. Two recipes with one `key` make the same program.
 
-    The key is None where the network shares its programs with nobody.
+    The key is None where the programs of the network are not shared.
     """
 
     graph: Graph
@@ -177,7 +177,7 @@ class Program:
             settings=self.recipe.graph.settings,
         )
 
-    # What is traced.
+    # Traced functions.
 
     def _train_epochs(self, data: Any, constants: Any, orders: Any, counts: Any) -> Any:
         def train_batch(rows: Any, valid: Any) -> Any:
@@ -206,7 +206,7 @@ class Program:
     def _batch(
         self, data: Any, constants: Any, rows: Any, valid: Any, *, training: bool
     ) -> tuple[Any, Any]:
-        """Return what a batch's step minimises, and its sums, of the rows that count."""
+        """Return the objective of a batch, and its sums, over the rows that count."""
         batch = {name: tf.gather(column, rows) for name, column in data.items()}
         logits = tf.cast(self._model(batch["X"], training=training), self._dtype)
         inputs = {**batch, **without_penalty(constants)}
