@@ -110,8 +110,8 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     decision : {"min_expected_cost", "argmax"}, default="min_expected_cost"
         Whether `predict` takes the class of the lowest expected cost or the most probable one.
         Read and checked at prediction: it can be changed after `fit`.
-        With "weighted_crossentropy" the probabilities favour classes that are expensive to miss already:
-        there "argmax" is the decision, or the costs count twice.
+        With "weighted_crossentropy" the probabilities favour classes that are expensive to
+        miss already: there "argmax" is the decision, or the costs count twice.
 
     Attributes
     ----------
