@@ -117,7 +117,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     ----------
     {classes_attribute}
     cost_matrix_ : ndarray of float64 of shape (n_classes, n_classes)
-        Costs that the decision uses, its axes in the order of `classes_`: `cost_matrix`, or the mean
+        Costs that the decision uses, axes in the order of `classes_`: `cost_matrix`, or the mean
         costs of the training rows of each class where `fit` was given `costs` instead.
     {history}
     {fitted}
