@@ -494,8 +494,8 @@ def make_sequence_scorer(
     padding_label : int or str, default=None
         As in `step_accuracy`: the estimator's own, where it has one.
     metadata : sequence of str, default=()
-        Metadata that is routed, as in `routed_scorer`: "allowed" goes to the estimator, "sample_weight"
-        to the metric.
+        Metadata that is routed, as in `routed_scorer`: "allowed" goes to the estimator,
+        "sample_weight" to the metric.
 
     Returns
     -------

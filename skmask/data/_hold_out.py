@@ -1,7 +1,6 @@
 """Which rows are held out of training, and which must stay in it."""
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from skmask.data._messages import quote
 
@@ -75,6 +74,8 @@ def held_out_rows(
             f"{_called(strata[others], labels)}, and leave as many in training; got {fraction} of "
             f"their {len(others)} rows, which is {n_held_out}. Choose another, add rows, or {cure}."
         )
+    from sklearn.model_selection import train_test_split  # a tenth of a second to import
+
     kept, held_out = train_test_split(
         others, test_size=fraction, stratify=strata[others], random_state=seed
     )
