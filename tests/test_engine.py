@@ -438,6 +438,17 @@ def test_events_of_a_training_come_in_order():
         assert state.epoch == 2
 
 
+def test_rows_held_out_may_have_other_types_than_those_trained_on():
+    held_out = columns_of(20, seed=1)
+    other = {**held_out, "y": held_out["y"].astype("int64")}
+    losses = []
+    for each in (held_out, other, held_out):
+        for job in (job_of(columns_of(50), validation=each), lbfgs_job(columns_of(50))):
+            job = replace(job, validation=each)
+            losses.append(train(job, start(job), epochs=2)[1].get("val_loss"))
+    assert losses[:2] == losses[2:4] == losses[4:]
+
+
 def test_lbfgs_that_has_nowhere_to_go_down_reports_one_iteration():
     columns = {**columns_of(60), "y": np.tile(np.arange(3, dtype=np.int32), 20)}
     columns["X"], columns["weight"] = 0 * columns["X"], 0 * columns["weight"] + 1
@@ -499,7 +510,9 @@ def test_patience_ends_lbfgs_with_the_weights_of_the_lowest_loss():
 
 def test_callbacks_with_lbfgs_are_refused():
     job = lbfgs_job(columns_of(40))
-    with pytest.raises(TypeError, match=r"callbacks must be driven by an optimizer .* 'lbfgs'"):
+    with pytest.raises(
+        TypeError, match=r"callbacks must be used with an optimizer of Keras; got Lbfgs"
+    ):
         train(job, start(job), epochs=2, callbacks=[keras.callbacks.Callback()])
 
 

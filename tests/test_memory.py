@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
-from skmask.engine.tensorflow._lbfgs import Objective
 
 from skmask import PrototypeClassifier, RestrictedClassClassifier
 from skmask.engine.tensorflow import _solvers
+from skmask.engine.tensorflow._lbfgs import Objective
 from skmask.engine.tensorflow._machine import Machine
 from skmask.engine.tensorflow._program import Program
 
