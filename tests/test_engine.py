@@ -10,12 +10,23 @@ import tensorflow as tf
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from skmask.engine import PENALTY, DivergenceError, Job, Lbfgs, Loss, State, Steps, train
+from skmask.engine import (
+    PENALTY,
+    DivergenceError,
+    Job,
+    Lbfgs,
+    Loss,
+    State,
+    Steps,
+    clear_caches,
+    train,
+)
 from skmask.engine._caches import Pool
 from skmask.engine._order import epoch_order, order_by_length
 from skmask.engine._table import Table, round_up_rows
 from skmask.engine.tensorflow import (
     OptimizerRecipe,
+    _solvers,
     count_traces,
     custom_network,
     forward_function,
@@ -23,6 +34,8 @@ from skmask.engine.tensorflow import (
     with_weights,
 )
 from skmask.engine.tensorflow._description import describe
+from skmask.engine.tensorflow._lbfgs import Objective
+from skmask.engine.tensorflow._program import Program
 from skmask.networks import MLP, Signature
 from skmask.nn.losses import RestrictedCrossentropy
 
@@ -514,6 +527,34 @@ def test_callbacks_with_lbfgs_are_refused():
         TypeError, match=r"callbacks must be used with an optimizer of Keras; got Lbfgs"
     ):
         train(job, start(job), epochs=2, callbacks=[keras.callbacks.Callback()])
+
+
+@pytest.mark.parametrize("make", [job_of, lbfgs_job])
+def test_interrupted_epoch_leaves_the_state_before_it_and_no_program(make, monkeypatch):
+    clear_caches()
+    where, name = (Program, "train") if make is job_of else (Objective, "at")
+    plain, calls, states = getattr(where, name), [], []
+
+    def interrupted(*args):
+        calls.append(None)
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+        return plain(*args)
+
+    def checkpoint(state, history):
+        states.append(state)
+
+    job = make(columns_of(50))
+    watchers = [Noting([])]  # so that epochs come one by one
+    monkeypatch.setattr(where, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(job, start(job), epochs=9, watchers=watchers, checkpoint=checkpoint)
+    monkeypatch.undo()
+    assert len(_solvers.programs) == 0
+    last = states[-1]
+    shorter, _ = train(job, start(job), epochs=last.epoch)
+    for one, two in zip(last.weights, shorter.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 # The L2 penalty.
