@@ -1,5 +1,6 @@
 """Many threads, worker processes, forks."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -95,3 +96,36 @@ print(Parallel(n_jobs=2)([delayed(n_threads)()])[0])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     granted, intra, inter = eval(done.stdout)
     assert intra == inter == granted
+
+
+def test_workers_that_train_print_nothing_and_import_tensorflow_once():
+    code = """
+import os
+from joblib import Parallel, delayed
+
+def train_one(number):
+    import sys
+    is_first = "tensorflow" not in sys.modules
+    import numpy as np
+    from skmask.engine import Job, Loss, State, Steps, train
+    from skmask.engine.tensorflow import graph_of
+    from skmask.networks import MLP, Signature
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 6)).astype("float32")
+    columns = {"X": X, "y": rng.integers(3, size=600), "weight": np.ones(600, "float32")}
+    graph = graph_of(MLP((8,)), Signature((6,), 3), "float32")
+    job = Job(graph, Loss("restricted_crossentropy"), Steps("adam"), columns)
+    state, _ = train(job, State(graph.starting_weights(0), None, 0), epochs=2)
+    return os.getpid(), is_first, b"".join(w.tobytes() for w in state.weights)
+
+found = Parallel(n_jobs=2)(delayed(train_one)(number) for number in range(6))
+workers = {worker for worker, _, _ in found}
+print(sum(is_first for _, is_first, _ in found) == len(workers))
+print(len({weights for _, _, weights in found}))
+"""
+    env = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "1"]
+    assert done.stderr == ""

@@ -10,12 +10,23 @@ import tensorflow as tf
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from skmask.engine import PENALTY, DivergenceError, Job, Lbfgs, Loss, State, Steps, train
+from skmask.engine import (
+    PENALTY,
+    DivergenceError,
+    Job,
+    Lbfgs,
+    Loss,
+    State,
+    Steps,
+    clear_caches,
+    train,
+)
 from skmask.engine._caches import Pool
 from skmask.engine._order import epoch_order, order_by_length
 from skmask.engine._table import Table, round_up_rows
 from skmask.engine.tensorflow import (
     OptimizerRecipe,
+    _solvers,
     count_traces,
     custom_network,
     forward_function,
@@ -23,6 +34,8 @@ from skmask.engine.tensorflow import (
     with_weights,
 )
 from skmask.engine.tensorflow._description import describe
+from skmask.engine.tensorflow._lbfgs import Objective
+from skmask.engine.tensorflow._program import Program
 from skmask.networks import MLP, Signature
 from skmask.nn.losses import RestrictedCrossentropy
 
@@ -438,6 +451,17 @@ def test_events_of_a_training_come_in_order():
         assert state.epoch == 2
 
 
+def test_rows_held_out_may_have_other_types_than_those_trained_on():
+    held_out = columns_of(20, seed=1)
+    other = {**held_out, "y": held_out["y"].astype("int64")}
+    losses = []
+    for each in (held_out, other, held_out):
+        for job in (job_of(columns_of(50), validation=each), lbfgs_job(columns_of(50))):
+            job = replace(job, validation=each)
+            losses.append(train(job, start(job), epochs=2)[1].get("val_loss"))
+    assert losses[:2] == losses[2:4] == losses[4:]
+
+
 def test_lbfgs_that_has_nowhere_to_go_down_reports_one_iteration():
     columns = {**columns_of(60), "y": np.tile(np.arange(3, dtype=np.int32), 20)}
     columns["X"], columns["weight"] = 0 * columns["X"], 0 * columns["weight"] + 1
@@ -499,8 +523,38 @@ def test_patience_ends_lbfgs_with_the_weights_of_the_lowest_loss():
 
 def test_callbacks_with_lbfgs_are_refused():
     job = lbfgs_job(columns_of(40))
-    with pytest.raises(TypeError, match=r"callbacks must be driven by an optimizer .* 'lbfgs'"):
+    with pytest.raises(
+        TypeError, match=r"callbacks must be used with an optimizer of Keras; got Lbfgs"
+    ):
         train(job, start(job), epochs=2, callbacks=[keras.callbacks.Callback()])
+
+
+@pytest.mark.parametrize("make", [job_of, lbfgs_job])
+def test_interrupted_epoch_leaves_the_state_before_it_and_no_program(make, monkeypatch):
+    clear_caches()
+    where, name = (Program, "train") if make is job_of else (Objective, "at")
+    plain, calls, states = getattr(where, name), [], []
+
+    def interrupted(*args):
+        calls.append(None)
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+        return plain(*args)
+
+    def checkpoint(state, history):
+        states.append(state)
+
+    job = make(columns_of(50))
+    watchers = [Noting([])]  # so that epochs come one by one
+    monkeypatch.setattr(where, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(job, start(job), epochs=9, watchers=watchers, checkpoint=checkpoint)
+    monkeypatch.undo()
+    assert len(_solvers.programs) == 0
+    last = states[-1]
+    shorter, _ = train(job, start(job), epochs=last.epoch)
+    for one, two in zip(last.weights, shorter.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 # The L2 penalty.

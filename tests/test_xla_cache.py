@@ -177,6 +177,24 @@ def test_file_in_place_of_the_directory_is_refused(monkeypatch, tmp_path):
         requested_directory()
 
 
+def test_full_disk_is_left_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(_xla_cache, "_BYTES_FREE", 1 << 62)
+    with pytest.warns(RuntimeWarning, match="SKMASK_CACHE_DIR has no effect: the disk is full"):
+        _xla_cache.use_store(tmp_path, "2.21.0", lambda: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_error_names_the_directory_in_the_process_that_fits(tmp_path):
+    tmp_path.chmod(0o777)
+    code = "from skmask.engine.tensorflow import graph_of"
+    env = {**os.environ, "SKMASK_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
+    )
+    assert "ValueError: SKMASK_CACHE_DIR must be a directory that only you" in done.stderr
+    assert str(tmp_path) in done.stderr
+
+
 def field(number, content):
     size = bytes([len(content) & 127 | 128, len(content) >> 7])
     return bytes([number << 3 | 2]) + size + content

@@ -117,9 +117,9 @@ hidden_layer_sizes : int or array-like of int, default=(100,)
 activation : str, default="relu"
     Keras activation of the hidden layers.
 alpha : float, default=0.0
-    L2 penalty of the built-in network: alpha / 2 times the sum of squares of its kernels, over
-    `batch_size`, is added to the mean loss of each batch, as in
-    :class:`~sklearn.neural_network.MLPClassifier`.
+    L2 penalty of the built-in network: alpha / 2 times the sum of squares of its kernels, divided
+    by the number of rows of a batch and the mean weight of rows, is added to the mean loss of the
+    batch, as in :class:`~sklearn.neural_network.MLPClassifier`.
 dropout : float, default=0.0
     Share of the outputs of each hidden layer that is set to 0 in each training step.
 """

@@ -99,9 +99,10 @@ def trained(
     if plan.reason_to_hold_out is not None:
         rows, held_out = _parted(estimator, rows, seed, plan.reason_to_hold_out)
     dtype = parts.dtype or _dtype(estimator, rows, plan)
+    total_weight = _total_weight(rows)
     if not plan.is_partial:
         rows = _with_weights_for_a_fit(estimator, rows, parts)
-    job = _job(estimator, rows, held_out, parts, dtype)
+    job = _job(estimator, rows, held_out, parts, dtype, total_weight)
     start = _start(job, parts, rows, plan, seed)
     record = _Recorder(estimator, rows, held_out, parts, dtype, job.graph, before)
     with _whole_epochs_kept(estimator, record, before) as checkpoint:
@@ -209,7 +210,20 @@ def _with_weights_for_a_fit(estimator: Any, rows: Rows, parts: Parts) -> Rows:
     return rows.with_mean_weight_one()
 
 
-def _job(estimator: Any, rows: Rows, held_out: Rows | None, parts: Parts, dtype: str) -> Job:
+def _total_weight(rows: Rows) -> float:
+    """Return the sum of the weights of rows as they were given; of entries, per row."""
+    per_row = rows.weight.size / len(rows)
+    return float(rows.in_units_given(rows.weight.sum())) / per_row
+
+
+def _job(
+    estimator: Any,
+    rows: Rows,
+    held_out: Rows | None,
+    parts: Parts,
+    dtype: str,
+    total_weight: float,
+) -> Job:
     """Return the job of the engine."""
     from skmask.engine import tensorflow  # where the first fit imports it
 
@@ -221,7 +235,8 @@ def _job(estimator: Any, rows: Rows, held_out: Rows | None, parts: Parts, dtype:
         solver = Steps(optimizer, estimator.learning_rate, batch_size)
     constants = rows.engine_constants(dtype)
     if parts.network.penalty:
-        constants[PENALTY] = np.asarray(parts.network.penalty / batch_size, dtype)
+        # The engine divides by the rows of a batch, MLPClassifier by their weight.
+        constants[PENALTY] = np.asarray(parts.network.penalty * len(rows) / total_weight, dtype)
     return Job(
         graph=tensorflow.graph_of(parts.network, parts.signature, dtype),
         loss=parts.loss,

@@ -31,8 +31,8 @@ class MLP(Network):
     activation : str, default="relu"
         Keras activation of the hidden layers.
     alpha : float, default=0.0
-        L2 penalty: alpha / 2 times the sum of squares of the kernels, over the rows of a batch, is
-        added to the mean loss of each batch, as in
+        L2 penalty: alpha / 2 times the sum of squares of the kernels, divided by the number of
+        rows of a batch and the mean weight of rows, is added to the mean loss of the batch, as in
         :class:`~sklearn.neural_network.MLPClassifier`.
     dropout : float, default=0.0
         Share of each hidden layer's outputs set to 0 in each training step.

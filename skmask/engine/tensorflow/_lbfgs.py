@@ -166,6 +166,35 @@ def _totals(
     return sums, gradient, float(penalty), of_penalty
 
 
+class _Vector:
+    """The weights that are trained as one vector, which is what SciPy minimises over.
+
+    Parameters
+    ----------
+    weights : list of ndarray
+    is_trainable : list of bool
+    """
+
+    def __init__(self, weights: list[np.ndarray], is_trainable: list[bool]):
+        self._weights = weights
+        self._is_trainable = is_trainable
+        trained = [w for w, of in zip(weights, is_trainable, strict=True) if of]
+        self.start = np.concatenate([weight.ravel() for weight in trained])
+        self._shapes = [weight.shape for weight in trained]
+        self._ends = np.cumsum([weight.size for weight in trained])
+
+    def parts(self, flat: np.ndarray) -> list[np.ndarray]:
+        """Return the weights that are trained, as views of a vector."""
+        pieces = np.split(flat, self._ends[:-1])
+        return [piece.reshape(shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
+
+    def whole(self, flat: np.ndarray) -> list[np.ndarray]:
+        """Return all weights, those that are trained as copies."""
+        trained = iter(self.parts(flat))
+        pairs = zip(self._weights, self._is_trainable, strict=True)
+        return [next(trained).copy() if of else weight for weight, of in pairs]
+
+
 def minimized(
     objective: Objective,
     feed: Feed,
@@ -190,35 +219,23 @@ def minimized(
         included, and the largest entry of its gradient.
     """
     objective.load(weights)
-    shapes = [w.shape for w, of in zip(weights, objective.is_trainable, strict=True) if of]
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    vector = _Vector(weights, objective.is_trainable)
     latest: dict[str, float] = {}
 
-    def parts(flat: np.ndarray) -> list[np.ndarray]:
-        pieces = np.split(flat, ends[:-1])
-        return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
-
-    def whole(flat: np.ndarray) -> list[np.ndarray]:
-        trained = iter(parts(flat))
-        pairs = zip(weights, objective.is_trainable, strict=True)
-        return [next(trained).copy() if of else weight for weight, of in pairs]
-
     def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        total, gradient, penalty, of_penalty = _totals(objective, feed, parts(flat))
+        total, gradient, penalty, of_penalty = _totals(objective, feed, vector.parts(flat))
         loss = float(total[0] / total[1]) + penalty
         gradient = gradient / total[1] + of_penalty
         latest.update(loss=loss, gradient_norm=float(np.abs(gradient).max()))
         return loss, gradient
 
     def after_iteration(intermediate_result: Any) -> None:
-        if watch(whole(intermediate_result.x), dict(latest)):
+        if watch(vector.whole(intermediate_result.x), dict(latest)):
             raise StopIteration
 
-    pairs = zip(weights, objective.is_trainable, strict=True)
-    start = np.concatenate([weight.ravel() for weight, of in pairs if of])
     result = minimize(
         value_and_gradient,
-        start,
+        vector.start,
         jac=True,
         method="L-BFGS-B",
         callback=after_iteration,
@@ -227,12 +244,12 @@ def minimized(
             "maxfun": 20 * iterations,
             "gtol": lbfgs.tolerance,
             "ftol": 0,
-            "maxcor": int(np.clip(_NUMBERS_REMEMBERED // start.size, 10, 60)),
+            "maxcor": int(np.clip(_NUMBERS_REMEMBERED // vector.start.size, 10, 60)),
         },
     )
     if result.nit == 0:  # where there is nothing to go down
-        watch(whole(result.x), dict(latest))
-    return whole(result.x)
+        watch(vector.whole(result.x), dict(latest))
+    return vector.whole(result.x)
 
 
 def _slabs(feed: Feed) -> Any:

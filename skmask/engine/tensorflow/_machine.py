@@ -154,7 +154,7 @@ class Machine:
         xla: bool,
         settings: Callable[[], AbstractContextManager[None]],
     ) -> list[np.ndarray]:
-        """Call a function that is kept for inputs of these shapes.
+        """Call a function that is kept for inputs of these shapes and types.
 
         Parameters
         ----------
@@ -162,7 +162,8 @@ class Machine:
             As in `function`, the inputs ndarrays.
         settings : callable returning a context to trace in
         """
-        key = traced.__name__, xla, *(array.shape for array in tf.nest.flatten(inputs))
+        arrays = tf.nest.flatten(inputs)
+        key = traced.__name__, xla, *((array.shape, array.dtype) for array in arrays)
         if key in self._kept:
             return self._kept[key](*inputs)
         with settings():

@@ -30,8 +30,8 @@ class _StepSolver:
     """Steps of an optimizer, by a program that is lent."""
 
     def __init__(self, program: Program, optimizer: OptimizerRecipe, order: Order):
+        self.optimizer = optimizer
         self._program = program
-        self._optimizer = optimizer
         self._order = order
         self.load = program.load
         self.read_weights = program.read_weights
@@ -40,7 +40,7 @@ class _StepSolver:
         self.finish = program.finish
 
     def start(self, state: State) -> None:
-        self._program.load(state.weights, state.slots, self._optimizer.learning_rate)
+        self._program.load(state.weights, state.slots, self.optimizer.learning_rate)
 
     def run(self, feed: Feed, progress: Progress) -> None:
         start = progress.start
@@ -55,7 +55,7 @@ class _StepSolver:
             self._program.read_slots(),
             progress.start.seed,
             progress.start.epoch + progress.n_done,
-            self._optimizer.name,
+            self.optimizer.name,
         )
 
 
@@ -121,14 +121,13 @@ def lent_solver(job: Job, feed: Feed) -> Iterator[Solver]:
     if any(job.graph.is_penalised):
         known.add(PENALTY)
     check_consumes(job.loss, {*job.columns, *job.constants} - known)
-    with _LENDERS[type(job.solver)](job, feed) as solver:
+    with _LENDERS[type(job.solver)](job, job.solver, feed) as solver:
         yield solver
 
 
 @contextmanager
-def _lent_steps(job: Job, feed: Feed) -> Iterator[Solver]:
-    solver: Any = job.solver
-    optimizer = OptimizerRecipe(solver.optimizer, solver.learning_rate)
+def _lent_steps(job: Job, steps: Steps, feed: Feed) -> Iterator[Solver]:
+    optimizer = OptimizerRecipe(steps.optimizer, steps.learning_rate)
     recipe = Recipe(
         graph=job.graph,
         loss=job.loss,
@@ -144,9 +143,8 @@ def _lent_steps(job: Job, feed: Feed) -> Iterator[Solver]:
 
 
 @contextmanager
-def _lent_lbfgs(job: Job, feed: Feed) -> Iterator[Solver]:
+def _lent_lbfgs(job: Job, lbfgs: Lbfgs, feed: Feed) -> Iterator[Solver]:
     key = Objective.key(job.graph, job.loss, layout_of(job.columns), feed.table.size)
-    lbfgs: Any = job.solver
     with programs.lend(key, lambda: Objective(job.graph, job.loss)) as objective:
         yield _LbfgsSolver(objective, lbfgs)
 
@@ -155,7 +153,7 @@ _LENDERS: dict[type, Any] = {Steps: _lent_steps, Lbfgs: _lent_lbfgs}
 
 
 def keras_watcher(
-    solver: Solver,
+    solver: Any,
     job: Job,
     callbacks: Sequence[Any],
     epochs: int,
@@ -171,12 +169,16 @@ def keras_watcher(
     callbacks : sequence of keras.callbacks.Callback
     epochs, n_steps, verbose : int
         Handed to Keras' callback list.
+
+    Raises
+    ------
+    TypeError
+        Where the solver has no optimizer of Keras that callbacks could read.
     """
-    steps: Any = job.solver
-    if not hasattr(steps, "optimizer"):
+    optimizer = getattr(solver, "optimizer", None)
+    if optimizer is None:
         raise TypeError(
-            "callbacks must be driven by an optimizer that takes steps; got the solver "
-            f"{steps.name!r}, which has none. Leave them out, or train by steps."
+            "callbacks must be used with an optimizer of Keras; got "
+            f"{type(job.solver).__name__}, which is none. Leave them out, or train by steps."
         )
-    optimizer = OptimizerRecipe(steps.optimizer, steps.learning_rate)
     return KerasCallbacks(solver, job.graph, optimizer, callbacks, epochs, n_steps, verbose)

@@ -36,6 +36,7 @@ _FLAG = "--tf_xla_persistent_cache_directory"
 
 # An entry takes a quarter of a megabyte; all are read when TensorFlow is imported.
 _ENTRIES_AT_MOST = 256
+_BYTES_FREE = 1 << 27
 # Seconds after which a working directory is taken for that of a process that was killed.
 _WORK_LASTS = 86_400.0
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -96,6 +97,13 @@ def use_store(directory: Path | None, version: str, read_flags: Callable[[], obj
     """
     global _store
     if directory is None:
+        return
+    if shutil.disk_usage(directory).free < _BYTES_FREE:  # TensorFlow fails where it cannot write
+        warnings.warn(
+            f"{VARIABLE} has no effect: the disk is full. Free some space.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
         return
     store = _Store(_private(directory / _name_of_versions(version)))
     before = os.environ.get(_FLAGS)
