@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "skmask.engine": NUMERIC | {"skmask.engine", "skmask.networks"},
     "skmask.engine.tensorflow": NUMERIC
     | {"keras", "tensorflow", "skmask.engine", "skmask.networks", "skmask.nn"},
+    "skmask.onnx": NUMERIC
+    | {"onnx", "skl2onnx", "skmask", "skmask.estimators", "skmask.networks", "skmask.onnx"},
     "skmask.estimators": NUMERIC
     | {
         "skmask._version",
