@@ -1,0 +1,153 @@
+"""Script of tests: fit and store an estimator of each kind, or write what stored ones answer.
+
+Run: python stored_models.py fit FOLDER
+     python stored_models.py answer FOLDER NAME {joblib,skops}
+"""
+
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "contributions")
+
+
+def cases():
+    """Return fitted estimators by name, each with rows and arguments of its predictions."""
+    from skmask.datasets import make_padded_sequences, make_restricted_classification
+    from skmask.datasets import make_sparse_multilabel as make_multilabel
+
+    X, y, allowed = make_restricted_classification(60, 5, 4, 2, random_state=0)
+    labels, mask = np.array(["a", "b", "c", "d"])[y], {"allowed": allowed}
+    costs = np.random.default_rng(0).random((60, 4, 4))
+    features, label_matrix = make_multilabel(200, random_state=0)
+    sequences, tags = make_padded_sequences(40, random_state=0)
+    tags_allowed = np.ones((*tags.shape, len(np.unique(tags)) - 1), dtype=bool)
+    lengths, digits = [row[: 3 + i % 4] for i, row in enumerate(sequences)], np.c_[y, y[::-1]][:40]
+    return {
+        "restricted": (restricted().fit(X, labels, **mask), X, mask),
+        "cost_sensitive": (
+            cost_sensitive().fit(X, y, **mask),
+            X,
+            {"allowed": allowed, "costs": costs},
+        ),
+        "multilabel": (multilabel().fit(features, label_matrix), features, {}),
+        "prototypes": (prototypes().fit(X, y, **mask), X, mask),
+        "tagger": (
+            tagger().fit(sequences, tags, allowed=tags_allowed),
+            sequences,
+            {"allowed": tags_allowed},
+        ),
+        "encoder_decoder": (encoder_decoder().fit(lengths, digits), lengths, {}),
+    }
+
+
+def restricted():
+    """Return one whose parameters hold objects of Keras."""
+    import keras
+
+    from skmask import RestrictedClassClassifier
+
+    return RestrictedClassClassifier(
+        (8, 8),
+        activation="tanh",
+        epochs=2,
+        optimizer=keras.optimizers.Adam(0.01),
+        callbacks=[keras.callbacks.History()],
+        random_state=0,
+    )
+
+
+def cost_sensitive():
+    from skmask import CostSensitiveClassifier
+
+    return CostSensitiveClassifier(
+        (8,), cost_matrix=np.arange(16.0).reshape(4, 4), epochs=2, random_state=0
+    )
+
+
+def multilabel():
+    from skmask import WeightedMultilabelClassifier
+
+    return WeightedMultilabelClassifier(
+        (8,), epochs=40, threshold="tuned", min_labels=1, learning_rate=0.05, random_state=0
+    )
+
+
+def prototypes():
+    from skmask import PrototypeClassifier
+
+    return PrototypeClassifier(n_prototypes=2, random_state=0)
+
+
+def tagger():
+    from skmask import MaskedSequenceClassifier
+
+    return MaskedSequenceClassifier(
+        8, bidirectional=True, padding_label="#", epochs=2, random_state=0
+    )
+
+
+def encoder_decoder():
+    from skmask import MaskedSequenceClassifier
+
+    return MaskedSequenceClassifier(
+        8, cell="gru", architecture="encoder_decoder", epochs=2, random_state=0
+    )
+
+
+def answers(clf, X, arguments):
+    """Return the answers of all methods by name; `costs` go to `predict` only."""
+    found = {}
+    for method in METHODS:
+        if hasattr(clf, method):
+            taken = {} if method == "contributions" else dict(arguments)
+            if method != "predict":
+                taken.pop("costs", None)
+            found[method] = getattr(clf, method)(X, **taken)
+    return found
+
+
+def fit(folder):
+    """Write each estimator, its rows and its answers."""
+    import skops.io
+
+    for name, (clf, X, arguments) in cases().items():
+        joblib.dump(clf, folder / f"{name}.joblib")
+        skops.io.dump(clf, folder / f"{name}.skops")
+        joblib.dump((X, arguments), folder / f"{name}.rows")
+        joblib.dump(answers(clf, X, arguments), folder / f"{name}.fitted")
+
+
+def answer(folder, name, kind):
+    """Write the answers of a stored estimator."""
+    if kind == "skops":
+        import skops.io
+
+        import skmask
+
+        # Without TensorFlow its import fails, as it does where it is not installed.
+        sys.modules["tensorflow"] = sys.modules["keras"] = None
+        clf = skops.io.load(folder / f"{name}.skops", trusted=skmask.TRUSTED_TYPES)
+    else:
+        clf = joblib.load(folder / f"{name}.joblib")
+    X, arguments = joblib.load(folder / f"{name}.rows")
+    joblib.dump(answers(clf, X, arguments), folder / f"{name}.{kind}.answers")
+    for module in ("tensorflow", "keras"):
+        try:
+            __import__(module)
+        except ImportError:
+            continue
+        raise AssertionError(f"{module} can be imported")
+    loaded = [
+        module
+        for module, found in sys.modules.items()
+        if found is not None and module.split(".")[0] in ("tensorflow", "keras")
+    ]
+    assert loaded == [], loaded
+
+
+if __name__ == "__main__":
+    job, folder, *names = sys.argv[1:]
+    {"fit": fit, "answer": answer}[job](Path(folder), *names)
