@@ -1,10 +1,11 @@
 """Script of tests: fit and store an estimator of each kind, or write what stored ones answer.
 
 Run: python stored_models.py fit FOLDER
-     python stored_models.py answer FOLDER NAME {joblib,skops}
+     python stored_models.py answer FOLDER {joblib,skops}
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import joblib
@@ -15,13 +16,16 @@ METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function",
 
 def cases():
     """Return fitted estimators by name, each with rows and arguments of its predictions."""
-    from skmask.datasets import make_padded_sequences, make_restricted_classification
-    from skmask.datasets import make_sparse_multilabel as make_multilabel
+    from skmask.datasets import (
+        make_padded_sequences,
+        make_restricted_classification,
+        make_sparse_multilabel,
+    )
 
     X, y, allowed = make_restricted_classification(60, 5, 4, 2, random_state=0)
     labels, mask = np.array(["a", "b", "c", "d"])[y], {"allowed": allowed}
     costs = np.random.default_rng(0).random((60, 4, 4))
-    features, label_matrix = make_multilabel(200, random_state=0)
+    features, label_matrix = make_sparse_multilabel(200, random_state=0)
     sequences, tags = make_padded_sequences(40, random_state=0)
     tags_allowed = np.ones((*tags.shape, len(np.unique(tags)) - 1), dtype=bool)
     lengths, digits = [row[: 3 + i % 4] for i, row in enumerate(sequences)], np.c_[y, y[::-1]][:40]
@@ -120,34 +124,40 @@ def fit(folder):
         joblib.dump(answers(clf, X, arguments), folder / f"{name}.fitted")
 
 
-def answer(folder, name, kind):
-    """Write the answers of a stored estimator."""
-    if kind == "skops":
-        import skops.io
+def loaded(folder, name, kind):
+    """Return a stored estimator."""
+    if kind == "joblib":
+        return joblib.load(folder / f"{name}.joblib")
+    import skops.io
 
-        import skmask
+    import skmask
 
-        # Without TensorFlow its import fails, as it does where it is not installed.
+    return skops.io.load(folder / f"{name}.skops", trusted=skmask.TRUSTED_TYPES)
+
+
+def answer(folder, kind):
+    """Write the answers of each stored estimator."""
+    if kind == "skops":  # its import fails from here on, as where it is not installed
         sys.modules["tensorflow"] = sys.modules["keras"] = None
-        clf = skops.io.load(folder / f"{name}.skops", trusted=skmask.TRUSTED_TYPES)
-    else:
-        clf = joblib.load(folder / f"{name}.joblib")
-    X, arguments = joblib.load(folder / f"{name}.rows")
-    joblib.dump(answers(clf, X, arguments), folder / f"{name}.{kind}.answers")
+    for path in sorted(folder.glob("*.rows")):
+        X, arguments = joblib.load(path)
+        found = answers(loaded(folder, path.stem, kind), X, arguments)
+        joblib.dump(found, folder / f"{path.stem}.{kind}.answers")
+    check_no_tensorflow()
+
+
+def check_no_tensorflow():
+    """Raise where TensorFlow or Keras can be imported, or is."""
     for module in ("tensorflow", "keras"):
         try:
-            __import__(module)
+            import_module(module)
         except ImportError:
             continue
         raise AssertionError(f"{module} can be imported")
-    loaded = [
-        module
-        for module, found in sys.modules.items()
-        if found is not None and module.split(".")[0] in ("tensorflow", "keras")
-    ]
-    assert loaded == [], loaded
+    parts = [name for name, found in sys.modules.items() if found is not None]
+    assert not [name for name in parts if name.split(".")[0] in ("tensorflow", "keras")]
 
 
 if __name__ == "__main__":
-    job, folder, *names = sys.argv[1:]
-    {"fit": fit, "answer": answer}[job](Path(folder), *names)
+    job, folder, *kind = sys.argv[1:]
+    {"fit": fit, "answer": answer}[job](Path(folder), *kind)

@@ -49,6 +49,18 @@ def bare_python(tmp_path_factory):
     return python
 
 
+@pytest.fixture(scope="module")
+def answered_by_joblib(folder, bare_python):
+    """Say that the answers of the models stored by joblib are in the folder."""
+    run_python(bare_python, SCRIPT, "answer", folder, "joblib")
+
+
+@pytest.fixture(scope="module")
+def answered_by_skops(folder):
+    """Say that the answers of the models stored by skops are in the folder."""
+    run_python(sys.executable, SCRIPT, "answer", folder, "skops")
+
+
 def assert_same_bits(found, expected):
     assert found.keys() == expected.keys()
     for method, values in expected.items():
@@ -58,15 +70,15 @@ def assert_same_bits(found, expected):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_joblib_model_answers_alike_where_tensorflow_is_not_installed(folder, bare_python, name):
-    run_python(bare_python, SCRIPT, "answer", folder, name, "joblib")
+@pytest.mark.usefixtures("answered_by_joblib")
+def test_joblib_model_answers_alike_where_tensorflow_is_not_installed(folder, name):
     found = joblib.load(folder / f"{name}.joblib.answers")
     assert_same_bits(found, joblib.load(folder / f"{name}.fitted"))
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("answered_by_skops")
 def test_skops_model_answers_alike_where_tensorflow_cannot_be_imported(folder, name):
-    run_python(sys.executable, SCRIPT, "answer", folder, name, "skops")
     found = joblib.load(folder / f"{name}.skops.answers")
     assert_same_bits(found, joblib.load(folder / f"{name}.fitted"))
 
