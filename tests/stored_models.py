@@ -1,0 +1,163 @@
+"""Script of tests: fit and store an estimator of each kind, or write what stored ones answer.
+
+Run: python stored_models.py fit FOLDER
+     python stored_models.py answer FOLDER {joblib,skops}
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "contributions")
+
+
+def cases():
+    """Return fitted estimators by name, each with rows and arguments of its predictions."""
+    from skmask.datasets import (
+        make_padded_sequences,
+        make_restricted_classification,
+        make_sparse_multilabel,
+    )
+
+    X, y, allowed = make_restricted_classification(60, 5, 4, 2, random_state=0)
+    labels, mask = np.array(["a", "b", "c", "d"])[y], {"allowed": allowed}
+    costs = np.random.default_rng(0).random((60, 4, 4))
+    features, label_matrix = make_sparse_multilabel(200, random_state=0)
+    sequences, tags = make_padded_sequences(40, random_state=0)
+    tags_allowed = np.ones((*tags.shape, len(np.unique(tags)) - 1), dtype=bool)
+    lengths, digits = [row[: 3 + i % 4] for i, row in enumerate(sequences)], np.c_[y, y[::-1]][:40]
+    return {
+        "restricted": (restricted().fit(X, labels, **mask), X, mask),
+        "cost_sensitive": (
+            cost_sensitive().fit(X, y, **mask),
+            X,
+            {"allowed": allowed, "costs": costs},
+        ),
+        "multilabel": (multilabel().fit(features, label_matrix), features, {}),
+        "prototypes": (prototypes().fit(X, y, **mask), X, mask),
+        "tagger": (
+            tagger().fit(sequences, tags, allowed=tags_allowed),
+            sequences,
+            {"allowed": tags_allowed},
+        ),
+        "encoder_decoder": (encoder_decoder().fit(lengths, digits), lengths, {}),
+    }
+
+
+def restricted():
+    """Return one whose parameters hold objects of Keras."""
+    import keras
+
+    from skmask import RestrictedClassClassifier
+
+    return RestrictedClassClassifier(
+        (8, 8),
+        activation="tanh",
+        epochs=2,
+        optimizer=keras.optimizers.Adam(0.01),
+        callbacks=[keras.callbacks.History()],
+        random_state=0,
+    )
+
+
+def cost_sensitive():
+    from skmask import CostSensitiveClassifier
+
+    return CostSensitiveClassifier(
+        (8,), cost_matrix=np.arange(16.0).reshape(4, 4), epochs=2, random_state=0
+    )
+
+
+def multilabel():
+    from skmask import WeightedMultilabelClassifier
+
+    return WeightedMultilabelClassifier(
+        (8,), epochs=40, threshold="tuned", min_labels=1, learning_rate=0.05, random_state=0
+    )
+
+
+def prototypes():
+    from skmask import PrototypeClassifier
+
+    return PrototypeClassifier(n_prototypes=2, random_state=0)
+
+
+def tagger():
+    from skmask import MaskedSequenceClassifier
+
+    return MaskedSequenceClassifier(
+        8, bidirectional=True, padding_label="#", epochs=2, random_state=0
+    )
+
+
+def encoder_decoder():
+    from skmask import MaskedSequenceClassifier
+
+    return MaskedSequenceClassifier(
+        8, cell="gru", architecture="encoder_decoder", epochs=2, random_state=0
+    )
+
+
+def answers(clf, X, arguments):
+    """Return the answers of all methods by name; `costs` go to `predict` only."""
+    found = {}
+    for method in METHODS:
+        if hasattr(clf, method):
+            taken = {} if method == "contributions" else dict(arguments)
+            if method != "predict":
+                taken.pop("costs", None)
+            found[method] = getattr(clf, method)(X, **taken)
+    return found
+
+
+def fit(folder):
+    """Write each estimator, its rows and its answers."""
+    import skops.io
+
+    for name, (clf, X, arguments) in cases().items():
+        joblib.dump(clf, folder / f"{name}.joblib")
+        skops.io.dump(clf, folder / f"{name}.skops")
+        joblib.dump((X, arguments), folder / f"{name}.rows")
+        joblib.dump(answers(clf, X, arguments), folder / f"{name}.fitted")
+
+
+def loaded(folder, name, kind):
+    """Return a stored estimator."""
+    if kind == "joblib":
+        return joblib.load(folder / f"{name}.joblib")
+    import skops.io
+
+    import skmask
+
+    return skops.io.load(folder / f"{name}.skops", trusted=skmask.TRUSTED_TYPES)
+
+
+def answer(folder, kind):
+    """Write the answers of each stored estimator."""
+    if kind == "skops":  # its import fails from here on, as where it is not installed
+        sys.modules["tensorflow"] = sys.modules["keras"] = None
+    for path in sorted(folder.glob("*.rows")):
+        X, arguments = joblib.load(path)
+        found = answers(loaded(folder, path.stem, kind), X, arguments)
+        joblib.dump(found, folder / f"{path.stem}.{kind}.answers")
+    check_no_tensorflow()
+
+
+def check_no_tensorflow():
+    """Raise where TensorFlow or Keras can be imported, or is."""
+    for module in ("tensorflow", "keras"):
+        try:
+            import_module(module)
+        except ImportError:
+            continue
+        raise AssertionError(f"{module} can be imported")
+    parts = [name for name, found in sys.modules.items() if found is not None]
+    assert not [name for name in parts if name.split(".")[0] in ("tensorflow", "keras")]
+
+
+if __name__ == "__main__":
+    job, folder, *kind = sys.argv[1:]
+    {"fit": fit, "answer": answer}[job](Path(folder), *kind)
