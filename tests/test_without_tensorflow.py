@@ -11,10 +11,9 @@ import joblib
 import numpy as np
 import pytest
 
-import skmask
 from skmask import RestrictedClassClassifier
 
-ROOT = Path(skmask.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).with_name("stored_models.py")
 # With these come joblib, threadpoolctl and narwhals, on which scikit-learn depends.
 INSTALLED = ("numpy", "scipy", "scikit-learn")
@@ -98,3 +97,15 @@ def test_model_of_a_newer_format_is_refused(restricted):
     state["fitted"]["format"] += 1
     with pytest.raises(ValueError, match="The stored model must be of format"):
         RestrictedClassClassifier().__setstate__(state)
+
+
+def test_parameters_of_keras_are_plain_where_keras_is_not_installed(folder, bare_python):
+    code = """
+import sys, joblib
+from sklearn.base import clone
+clf = joblib.load(sys.argv[1])
+assert clf.callbacks is None
+assert clf.optimizer["class_name"].lower() == "adam"
+assert "optimizer" in repr(clone(clf))
+"""
+    run_python(bare_python, "-c", code, folder / "restricted.joblib")

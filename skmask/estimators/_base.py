@@ -162,7 +162,7 @@ class BaseKerasClassifier(
     def __getattr__(self, name: str) -> Any:
         later = self.__dict__.get("_stored_parameters", {})
         if name in later:
-            setattr(self, name, pickle.loads(later[name]))
+            setattr(self, name, _unpickled(*later[name]))
             self._stored_parameters = {key: later[key] for key in later if key != name}
             return self.__dict__[name]
         fit = self.__dict__.get("_record")
@@ -182,7 +182,7 @@ class BaseKerasClassifier(
         for name in _OF_KERAS & vars(self).keys():
             if not isinstance(vars(self)[name], str | None):
                 with suppress(Exception):  # it cannot be pickled: as __getstate__ has it
-                    later[name] = pickle.dumps(vars(self)[name])
+                    later[name] = pickle.dumps(vars(self)[name]), state[name]
         state = {name: value for name, value in state.items() if name not in later}
         return _restored, (type(self), {**state, "_stored_parameters": later})
 
@@ -235,6 +235,14 @@ class BaseKerasClassifier(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _unpickled(pickled: bytes, plain: Any) -> Any:
+    """Return an object of Keras, or its plain form where Keras is not installed."""
+    try:
+        return pickle.loads(pickled)
+    except ImportError:
+        return plain
 
 
 def _restored(kind: type, state: dict[str, Any]) -> Any:
