@@ -207,12 +207,22 @@ def _described_graph(
     def build(inputs: Any, n_outputs: int) -> Any:
         return built(network, inputs, signature)
 
-    return Graph(
+    listed = network.weights(signature)
+    graph = Graph(
         partial(_model, build, signature.input_shape, signature.n_outputs, dtype),
         key=(kind, settings, signature, dtype),
         policy=dtype,
-        penalised=[weight.is_penalised for weight in network.weights(signature)],
+        penalised=[weight.is_penalised for weight in listed],
     )
+    named = zip(graph.weight_names, graph.weight_shapes, strict=True)
+    found = [shape for name, shape in named if name != _SEED_STATE]
+    if found != [weight.shape for weight in listed]:
+        raise TypeError(
+            f"network must list the weights of its Keras graph in their order, {found}; got "
+            f"{[weight.shape for weight in listed]} from {kind.__name__}. Correct its method "
+            "weights: in Keras layers farther from the outputs come first."
+        )
+    return graph
 
 
 def _own_graph(network: OwnNetwork, signature: Signature, dtype: str) -> Graph:
