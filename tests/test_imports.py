@@ -71,15 +71,6 @@ def test_imports_of_a_module_go_one_way(module, path):
     assert wrong == []
 
 
-def test_private_scikit_learn_is_imported_in_one_place():
-    users = [
-        module
-        for module, path in modules()
-        if any("._" in name for name in imports(path) if name.startswith("sklearn"))
-    ]
-    assert users == ["skmask.data._sklearn"]
-
-
 def test_importing_the_package_imports_no_tensorflow():
     code = (
         "import sys, skmask, skmask.datasets, skmask.metrics, skmask.networks;"

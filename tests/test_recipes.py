@@ -169,7 +169,7 @@ FEW = {"epochs": 2, "random_state": 0}
 @parametrize_with_checks(
     [
         SmoothedClassifier(),
-        RestrictedClassClassifier(network=Gated()),
+        RestrictedClassClassifier(network=Gated(), learning_rate=0.05),
     ]
 )
 def test_estimator_and_network_by_the_recipes_pass_a_check(estimator, check):
