@@ -1,4 +1,4 @@
-"""Every private name of scikit-learn, Keras and TensorFlow that the package uses, with its reason."""
+"""Private names of scikit-learn, Keras and TensorFlow that the package uses, with reasons."""
 
 import ast
 from pathlib import Path
