@@ -39,6 +39,7 @@ GOALS_WITH_CACHE = {"12 learning rates": 4, "6 learning rates x 2 sizes": 3}
 
 def skmask_search(sizes, rates):
     """Return an estimator and its grid."""
+    import skmask.engine.tensorflow  # noqa: F401  # which the first fit would import
     from skmask import RestrictedClassClassifier
 
     clf = RestrictedClassClassifier(epochs=EPOCHS, random_state=0)
