@@ -31,7 +31,7 @@ TRUSTED_TYPES = (
     "skmask.networks._recurrent.Recurrent",
 )
 
-_MODULES = ("datasets", "metrics", "networks", "nn")
+_MODULES = ("datasets", "metrics", "networks", "nn", "onnx")
 
 __all__ = [
     "TRUSTED_TYPES",
@@ -46,6 +46,7 @@ __all__ = [
     "metrics",
     "networks",
     "nn",
+    "onnx",
 ]
 
 

@@ -1,0 +1,244 @@
+"""Models of classifiers, and converters of skl2onnx for them."""
+
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper
+from scipy import sparse
+from skl2onnx import to_onnx, update_registered_converter
+from skl2onnx.common import data_types
+from sklearn.pipeline import Pipeline
+
+from skmask._version import __version__
+from skmask.data._masks import check_allowed
+from skmask.data._messages import shown
+from skmask.estimators import record_of
+from skmask.estimators._cost_sensitive import CostSensitiveClassifier
+from skmask.estimators._multilabel import WeightedMultilabelClassifier
+from skmask.estimators._prototype import PrototypeClassifier
+from skmask.estimators._restricted import RestrictedClassClassifier
+from skmask.estimators._sequence import MaskedSequenceClassifier
+from skmask.onnx._answers import answers, needs_mask, shapes, type_of_labels
+from skmask.onnx._graph import Graph, Tensor, stacked
+
+__all__ = ["model_of", "register_converters"]
+
+ESTIMATORS = (
+    CostSensitiveClassifier,
+    MaskedSequenceClassifier,
+    PrototypeClassifier,
+    RestrictedClassClassifier,
+    WeightedMultilabelClassifier,
+)
+# Versions that the runtimes of the last years know.
+_OPSETS = {"": 18, "ai.onnx.ml": 3}
+_IR_VERSION = 8
+
+_AXES = ("rows", "steps")
+_OUTPUTS = ("label", "probabilities")
+
+
+# Models with the mask as an input.
+
+
+def model_of(estimator: Any, X: Any, allowed: Any) -> ModelProto:
+    """Return the model that :func:`skmask.onnx.to_onnx` documents."""
+    before = []
+    if isinstance(estimator, Pipeline):
+        estimator, before = estimator.steps[-1][1], estimator.steps[:-1]
+    if not isinstance(estimator, ESTIMATORS):
+        raise TypeError(
+            "estimator must be a classifier of skmask, or a Pipeline that ends in one; got "
+            f"{shown(estimator)}. Convert others with skl2onnx."
+        )
+    fit = record_of(estimator)
+    graph = Graph("skmask", _OPSETS[""])
+    start = _transformed(before, X, graph) if before else _as_passed(X, graph)
+    mask, of_mask = _mask(fit, graph, X, allowed)
+    results = answers(estimator, fit, start.rows, start.n_axes, mask)
+    outputs = []
+    for value, name, shape in zip(results, _OUTPUTS, shapes(fit), strict=True):
+        graph.nodes.append(helper.make_node("Identity", [value.name], [name]))
+        outputs.append(_info(name, value.dtype, shape))
+    whole = helper.make_graph(
+        [*start.nodes, *graph.nodes],
+        type(estimator).__name__,
+        [*start.inputs, *of_mask],
+        outputs,
+        [*start.constants, *graph.constants],
+    )
+    model = helper.make_model(
+        whole,
+        opset_imports=[helper.make_opsetid(*each) for each in start.opsets.items()],
+        ir_version=_IR_VERSION,
+        producer_name="skmask",
+        producer_version=__version__,
+    )
+    checker.check_model(model)
+    return model
+
+
+class _Start:
+    """What stands before the classifier: inputs of the model, and nodes of transformers."""
+
+    def __init__(self, rows: Tensor, n_axes: int, inputs: list[ValueInfoProto]):
+        self.rows = rows
+        self.n_axes = n_axes
+        self.inputs = inputs
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.opsets = {"": _OPSETS[""]}
+
+
+def _as_passed(X: Any, graph: Graph) -> _Start:
+    """Return the input of a classifier that stands alone."""
+    is_list = isinstance(X, list | tuple)
+    dtype = np.dtype(np.float64)
+    if not is_list and np.dtype(_array(X).dtype).kind in "biuf":
+        dtype = np.dtype(_array(X).dtype)
+    if is_list:  # of sequences, or of rows
+        n_axes = 1 + max(np.ndim(each) for each in X)
+        n_last = np.shape(X[0])[-1]
+    else:
+        n_axes, n_last = len(X.shape), X.shape[-1]
+    shape = (*[None] * (n_axes - 1), n_last)
+    return _Start(graph.value("X", dtype), n_axes, [_info("X", dtype, shape)])
+
+
+def _array(X: Any) -> Any:
+    return X if sparse.issparse(X) else np.asarray(X)
+
+
+def _transformed(steps: list[Any], X: Any, graph: Graph) -> _Start:
+    """Return the outputs of the transformers of a pipeline, which skl2onnx writes."""
+    model = to_onnx(Pipeline(steps), X, target_opset=_OPSETS)
+    (output,) = model.graph.output
+    tensor = output.type.tensor_type
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    start = _Start(graph.value(output.name, dtype), len(tensor.shape.dim), list(model.graph.input))
+    start.nodes, start.constants = list(model.graph.node), list(model.graph.initializer)
+    start.opsets |= {each.domain: each.version for each in model.opset_import if each.domain}
+    return start
+
+
+def _mask(fit: Any, graph: Graph, X: Any, allowed: Any) -> tuple[Any, list[ValueInfoProto]]:
+    """Return the mask as `answers` takes it, and the input of the model that it is."""
+    if allowed is not None and "announced" not in fit.values:
+        raise ValueError(
+            "allowed must be None for a classifier without masks; got a mask. Leave it out."
+        )
+    if isinstance(allowed, str) and allowed == "all":
+        return "all", []
+    if fit.values.get("mask_columns") is not None:
+        if allowed is not None:
+            raise ValueError(
+                "allowed must not be given together with allowed_columns; got both. Drop one of "
+                "them."
+            )
+        return None, []
+    if allowed is None and not needs_mask(fit):
+        return None, []
+    labels, by_step = fit["announced"], fit.signature.steps is not None
+    n_axes = 3 if by_step else 2
+    if allowed is not None:
+        n_axes = _axes_of_mask(allowed, len(_array(X)) if hasattr(X, "shape") else len(X), labels)
+    if n_axes == 1:
+        return np.asarray(allowed), []
+    given = graph.value("allowed", bool)
+    info = _info("allowed", given.dtype, (*[None] * (n_axes - 1), len(labels)))
+    return (given.with_axis(1) if by_step and n_axes == 2 else given), [info]
+
+
+def _info(name: str, dtype: np.dtype, shape: tuple[Any, ...]) -> ValueInfoProto:
+    """Return the description of an input or output, whose open lengths have names."""
+    lengths = [
+        axis if length is None else length
+        for length, axis in zip(shape, [*_AXES, None][: len(shape)], strict=True)
+    ]
+    return helper.make_tensor_value_info(name, _onnx_type(dtype), lengths)
+
+
+def _onnx_type(dtype: np.dtype) -> int:
+    return TensorProto.STRING if dtype.kind == "O" else helper.np_dtype_to_tensor_dtype(dtype)
+
+
+# Converters for skl2onnx.
+
+
+def register_converters() -> None:
+    """Tell skl2onnx how the classifiers are written."""
+    for kind in ESTIMATORS:
+        update_registered_converter(
+            kind,
+            f"Skmask{kind.__name__}",
+            _declare_types,
+            _convert,
+            parser=_parse,
+            options={"zipmap": [False]},
+        )
+
+
+def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare the classifier and its two outputs."""
+    operator = scope.declare_local_operator(f"Skmask{type(model).__name__}", model)
+    operator.inputs = inputs
+    for name in _OUTPUTS:
+        operator.outputs.append(scope.declare_local_variable(name, data_types.FloatTensorType()))
+    return operator.outputs
+
+
+def _declare_types(operator: Any) -> None:
+    """Set types and shapes of the outputs."""
+    fit = record_of(operator.raw_operator)
+    is_float32 = all(isinstance(each.type, data_types.FloatTensorType) for each in operator.inputs)
+    of_proba = np.float32 if is_float32 else np.float64
+    types = type_of_labels(fit), np.dtype(of_proba)
+    for output, dtype, shape in zip(operator.outputs, types, shapes(fit), strict=True):
+        output.type = _SKL2ONNX[dtype.name](list(shape))
+
+
+_SKL2ONNX = {
+    "bool": data_types.BooleanTensorType,
+    "float32": data_types.FloatTensorType,
+    "float64": data_types.DoubleTensorType,
+    "int64": data_types.Int64TensorType,
+    "object": data_types.StringTensorType,
+}
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of a classifier to a model of skl2onnx."""
+    estimator = operator.raw_operator
+    fit = record_of(estimator)
+    if needs_mask(fit):
+        raise ValueError(
+            "allowed must be an input of the model after a fit with a mask; got a model of "
+            "skl2onnx, which has X alone. Use skmask.onnx.to_onnx, or fit with allowed_columns."
+        )
+    graph = Graph(scope.get_unique_operator_name("skmask"), container.target_opset)
+    inputs = [
+        graph.value(each.full_name, helper.tensor_dtype_to_np_dtype(_element_type(each)))
+        for each in operator.inputs
+    ]
+    if len(inputs) > 1:  # one for each column
+        widest = np.result_type(*(each.dtype for each in inputs))
+        inputs = [stacked([each.cast(widest) for each in inputs], 1)]
+    n_axes = len(operator.inputs[0].type.shape)
+    results = answers(estimator, fit, inputs[0], n_axes, None)
+    for value, output in zip(results, operator.outputs, strict=True):
+        graph.nodes.append(helper.make_node("Identity", [value.name], [output.full_name]))
+    container.initializers.extend(graph.constants)
+    container.nodes.extend(graph.nodes)
+    container.node_domain_version_pair_sets.add(("", container.target_opset))
+
+
+def _element_type(variable: Any) -> int:
+    return data_types.guess_proto_type(variable.type)
+
+
+def _axes_of_mask(allowed: Any, n_rows: int, labels: np.ndarray) -> int:
+    """Return 1 for a mask that holds for all rows, 2 for one by row, 3 for one by step."""
+    n_axes = len(allowed.shape) if hasattr(allowed, "shape") else np.ndim(allowed)
+    if n_axes < 3:
+        check_allowed(allowed, n_samples=n_rows, classes=labels)
+    return n_axes

@@ -1,0 +1,133 @@
+"""From logits to labels and probabilities, as ONNX: as in skmask.decisions."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import logit
+
+from skmask.onnx._graph import Tensor, stacked
+
+__all__ = ["of_classes", "of_labels", "of_steps"]
+
+Answers = tuple[Tensor, Tensor]
+
+
+def of_classes(estimator: Any, fit: Any, scores: Tensor, mask: Tensor | None) -> Answers:
+    """Return the label and the probabilities of each row.
+
+    Parameters
+    ----------
+    estimator : SoftmaxClassifier
+        Whose parameter `decision`, if it has one, says how labels are chosen.
+    fit : Fit
+    scores : Tensor
+        Logits, of shape (n, n_classes).
+    mask : Tensor of bool, or None
+        Which classes are allowed, in the order of the logits.
+    """
+    scores, proba = _restricted(scores, mask)
+    if getattr(estimator, "decision", "argmax") == "argmax":
+        best = scores.argmax()
+    else:
+        best = _cheapest(scores, proba, mask, _costs_of_all(fit))
+    return best.labelled(fit["classes_"]), proba
+
+
+def of_steps(fit: Any, scores: Tensor, mask: Tensor | None, real: Tensor | None) -> Answers:
+    """Return the labels and the probabilities of each step, `padding_label_` and NaN at padding.
+
+    Parameters
+    ----------
+    fit : Fit
+    scores : Tensor
+        Logits, of shape (n, n_steps, n_classes).
+    mask : Tensor of bool, or None
+        Which classes are allowed.
+    real : Tensor of bool of shape (n, n_steps, 1), or None
+        Which steps are no padding. None: all.
+    """
+    scores, proba = _restricted(scores, mask)
+    best, classes = scores.argmax(), fit["classes_"]
+    if real is None:
+        return best.labelled(classes), proba
+    is_real = real.apply("Squeeze", scores.graph.constant([2], np.int64))
+    best = best.where(is_real, len(classes))
+    # Labels are numbers, strings or objects, as those at padding are.
+    mark = np.asarray([fit["padding_label_"]], object if classes.dtype.kind == "O" else None)
+    return best.labelled(np.concatenate([classes, mark])), proba.where(real, np.nan)
+
+
+def _restricted(scores: Tensor, mask: Tensor | None) -> Answers:
+    """Return logits, -inf where a class is not allowed, and their softmax, exactly 0 there."""
+    if mask is None:
+        return scores, scores.apply("Softmax", axis=-1)
+    scores = scores.where(mask, -np.inf)
+    # Runtimes may bound the exponent, and leave a number above 0.
+    return scores, scores.apply("Softmax", axis=-1).where(mask, 0)
+
+
+def _costs_of_all(fit: Any) -> np.ndarray:
+    if fit["costs_depend_on_row"]:
+        raise ValueError(
+            "costs must be the same for all rows to be written as ONNX; got a fit with costs of "
+            "shape (n_samples, n_classes, n_classes). Set decision='argmax', or choose by the "
+            "probabilities and the costs of the rows."
+        )
+    return fit["cost_matrix_"]
+
+
+def _cheapest(scores: Tensor, proba: Tensor, mask: Tensor | None, costs: np.ndarray) -> Tensor:
+    """Return the number of the allowed class of the lowest expected cost."""
+    costs = np.ldexp(costs, -np.frexp(np.abs(costs).max(initial=0))[1])
+    savings = proba.cast(np.float64) @ (costs.max(axis=-1, keepdims=True) - costs)
+    if mask is not None:
+        savings = savings.where(mask, -np.inf)
+    is_best = savings.equals(savings.maximum(1))
+    return scores.where(is_best, -np.inf).argmax()
+
+
+def of_labels(estimator: Any, fit: Any, logits: Tensor) -> Answers:
+    """Return 0 or 1 and the probability of each label, or of each class of one against the rest.
+
+    Parameters
+    ----------
+    estimator : WeightedMultilabelClassifier
+        Its `min_labels` and `calibrated` are read.
+    fit : Fit
+    logits : Tensor of float64 of shape (n, n_labels)
+    """
+    cutoffs = logit(fit["thresholds_"])
+    calibrated = logits - np.log(fit["pos_weight_"]) if estimator.calibrated else logits
+    if fit["is_one_vs_rest"]:
+        return _of_one_against_rest(fit["classes_"], logits - cutoffs, calibrated)
+    predicted = logits - cutoffs > 0
+    if estimator.min_labels:
+        predicted = _with_at_least(predicted, calibrated, estimator.min_labels)
+    return predicted.cast(np.int64), calibrated.apply("Sigmoid")
+
+
+def _of_one_against_rest(classes: np.ndarray, above: Tensor, calibrated: Tensor) -> Answers:
+    if len(classes) > 2:
+        return above.argmax().labelled(classes), _log_sigmoid(calibrated).apply("Softmax", axis=-1)
+    is_second = (above > 0).cast(np.int64) * (len(classes) - 1)
+    best = is_second.apply("Squeeze", above.graph.constant([1], np.int64))
+    if len(classes) == 1:
+        return best.labelled(classes), calibrated * 0 + 1
+    proba = stacked([(-calibrated).apply("Sigmoid"), calibrated.apply("Sigmoid")], 1)
+    return best.labelled(classes), proba
+
+
+def _log_sigmoid(x: Tensor) -> Tensor:
+    return x.apply("Min", 0) - ((-x.apply("Abs")).apply("Exp") + 1).apply("Log")
+
+
+def _with_at_least(predicted: Tensor, proba: Tensor, n_labels: int) -> Tensor:
+    """Add to each row its most probable labels until it has as many as it must."""
+    graph = proba.graph
+    # Those that are predicted come first; of equal ones the first.
+    order = proba.graph.constant(np.inf, proba.dtype).where(predicted, proba)
+    k = graph.constant([n_labels], np.int64)
+    _, best = graph.outputs_of("TopK", [order.name, k.name], 2, axis=1)
+    numbers = graph.value(best, np.int64)
+    ones = numbers * 0 + 1
+    return predicted.cast(np.int64).apply("ScatterElements", numbers, ones, axis=1)
