@@ -118,7 +118,8 @@ def _softplus(x: Tensor) -> Tensor:
 
 
 def _silu(x: Tensor) -> Tensor:
-    return x * _sigmoid(x)
+    # Not x times a sigmoid, which ONNX Runtime fuses to an operator that it has for float32 only.
+    return x / ((-x).apply("Exp") + 1)
 
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
