@@ -34,6 +34,16 @@ MAY_IMPORT = {
         "skmask.metrics",
         "skmask.networks",
     },
+    "skmask.onnx": NUMERIC
+    | {
+        "onnx",
+        "skl2onnx",
+        "skmask._version",
+        "skmask.data",
+        "skmask.estimators",
+        "skmask.networks",
+        "skmask.onnx",
+    },
 }
 
 
