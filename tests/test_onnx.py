@@ -9,6 +9,7 @@ import onnx
 import pandas as pd
 import pytest
 import skl2onnx
+from onnx import helper
 from onnxruntime import InferenceSession
 from scipy import sparse
 from sklearn.compose import make_column_transformer
@@ -31,8 +32,10 @@ from skmask.datasets import (
     make_sparse_multilabel,
 )
 from skmask.estimators import record_of
-from skmask.networks import ACTIVATIONS
+from skmask.networks import ACTIVATIONS, MLP, Signature
 from skmask.onnx import to_onnx
+from skmask.onnx._graph import Graph
+from skmask.onnx._networks import logits_of
 
 COSTS = np.array([[0, 1, 5, 2], [3, 0, 1, 9], [1, 8, 0, 1], [2, 4, 6, 0]])
 
@@ -177,10 +180,22 @@ def test_labels_of_bool_stay_bool(thousand):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-def test_activation_is_that_of_the_network(thousand, activation, dtype):
-    X, y, _ = thousand
-    clf = make(activation=activation, dtype=dtype, epochs=1).fit(X[:100], y[:100])
-    assert_as_estimator(clf, 5 * X)
+def test_activation_is_that_of_the_network(rng, activation, dtype):
+    network, signature = MLP((8,), activation), Signature((5,), 4)
+    weights = [rng.normal(size=each.shape).astype(dtype) for each in network.weights(signature)]
+    X = (5 * rng.normal(size=(1000, 5))).astype(dtype)
+    graph = Graph("test", 18)
+    logits = logits_of(network, weights, graph.value("X", dtype), signature)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    infos = [
+        [helper.make_tensor_value_info(name, kind, [None, width])]
+        for name, width in (("X", 5), (logits.name, 4))
+    ]
+    whole = helper.make_graph(graph.nodes, "logits", *infos, graph.constants)
+    opsets = [helper.make_opsetid("", 18)]
+    (found,) = run(helper.make_model(whole, opset_imports=opsets, ir_version=8), X=X)
+    expected = network.forward(weights, X, signature)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_linear_model_and_two_layers_are_those_of_the_network(thousand):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from skmask.onnx._decisions import of_classes, of_labels, of_steps
-from skmask.onnx._graph import Tensor
+from skmask.onnx._graph import Graph, Tensor
 from skmask.onnx._networks import logits_of
 
 __all__ = ["answers", "needs_mask", "shapes", "type_of_labels"]
@@ -58,16 +58,11 @@ def answers(estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any) -> t
         Of float32 if X is, and of float64 otherwise.
     """
     of_results = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
-    order = np.argsort(fit["announced"]) if "announced" in fit.values else None
     columns = fit.values.get("mask_columns")
     if columns is not None:
-        X, mask = _parted(X, columns, fit.signature.n_features)
-        allowed = allowed if isinstance(allowed, str) else mask
-    if isinstance(allowed, str):
-        allowed = None
-    if isinstance(allowed, np.ndarray):
-        allowed = X.graph.constant(allowed, bool)
-    mask = None if allowed is None else allowed.take(order, -1)
+        X, in_columns = _parted(X, columns, fit.signature.n_features)
+        allowed = allowed if isinstance(allowed, str) else in_columns
+    mask = _mask(fit, X.graph, allowed)
     if fit.signature.input_shape[:-1]:
         labels, proba = _of_sequences(estimator, fit, X, n_axes, mask, of_results)
     elif "thresholds_" in fit.values:
@@ -84,6 +79,15 @@ def _parted(X: Tensor, columns: np.ndarray, n_features: int) -> tuple[Tensor, Te
     is_mask = np.isin(np.arange(n_features + len(columns)), columns)
     mask = ~X.take(columns, 1).equals(0)
     return X.take(np.flatnonzero(~is_mask), 1), mask
+
+
+def _mask(fit: Any, graph: Graph, allowed: Any) -> Tensor | None:
+    """Return the mask in the order of the logits."""
+    if allowed is None or isinstance(allowed, str):
+        return None
+    if isinstance(allowed, np.ndarray):
+        allowed = graph.constant(allowed, bool)
+    return allowed.take(np.argsort(fit["announced"]), -1)
 
 
 def _logits(fit: Any, X: Tensor) -> Tensor:

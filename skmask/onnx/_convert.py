@@ -123,7 +123,7 @@ def _transformed(steps: list[Any], X: Any, graph: Graph) -> _Start:
 
 def _mask(fit: Any, graph: Graph, X: Any, allowed: Any) -> tuple[Any, list[ValueInfoProto]]:
     """Return the mask as `answers` takes it, and the input of the model that it is."""
-    if allowed is not None and "announced" not in fit.values:
+    if allowed is not None and "is_restricted" not in fit.values:
         raise ValueError(
             "allowed must be None for a classifier without masks; got a mask. Leave it out."
         )
