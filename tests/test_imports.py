@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "skmask.networks",
         "skmask.onnx",
     },
+    "skmask.onnx._own": {"keras", "numpy", "onnx", "skmask.onnx"},
 }
 
 

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import onnx
 import pandas as pd
@@ -183,7 +184,7 @@ def test_labels_of_bool_stay_bool(thousand):
 def test_activation_is_that_of_the_network(rng, activation, dtype):
     network, signature = MLP((8,), activation), Signature((5,), 4)
     weights = [rng.normal(size=each.shape).astype(dtype) for each in network.weights(signature)]
-    X = (5 * rng.normal(size=(1000, 5))).astype(dtype)
+    X = (2 * rng.normal(size=(1000, 5))).astype(dtype)
     graph = Graph("test", 18)
     logits = logits_of(network, weights, graph.value("X", dtype), signature)
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
@@ -309,16 +310,6 @@ def test_exponential_kernel_of_far_prototypes_is_that_of_the_estimator(thousand)
     clf.fit(X, y)
     assert not record_of(clf).network.product_form
     assert_as_estimator(clf, X)
-
-
-def test_kernel_of_ones_own_raises(thousand):
-    def cube(x, p):
-        return (x - p) ** 3
-
-    X, y, _ = thousand
-    clf = PrototypeClassifier(kernel=cube, solver="adam", epochs=1, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match="network must be one that the package describes"):
-        to_onnx(clf, X)
 
 
 # Sequences.
@@ -524,6 +515,70 @@ def test_skl2onnx_without_the_mask_of_the_fit_raises(thousand, fitted):
 def test_skl2onnx_with_operators_too_old_raises(thousand, pipeline):
     with pytest.raises(ValueError, match="target_opset must be 13 or more; got 11"):
         skl2onnx.to_onnx(pipeline, thousand[0], target_opset=11)
+
+
+# Networks that only Keras computes.
+
+# Raised where Keras prepares tf2onnx for NumPy 2.
+keras_asks_for_np_object = pytest.mark.filterwarnings(
+    "ignore:In the future `np.object` will be defined:FutureWarning"
+)
+
+
+def layers(inputs, n_outputs):
+    hidden = keras.layers.Dense(6, "tanh")(inputs)
+    return keras.layers.Dense(n_outputs)(keras.layers.BatchNormalization()(hidden))
+
+
+def cube(x, p):
+    return (x - p) ** 3
+
+
+@keras_asks_for_np_object
+def test_network_of_ones_own_is_that_of_the_estimator(thousand):
+    X, y, allowed = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0)
+    clf.fit(X, y, allowed=allowed)
+    assert_as_estimator(clf, X, allowed=allowed)
+    assert_as_estimator(clf, X.astype(np.float32), allowed=allowed)
+
+
+@keras_asks_for_np_object
+def test_kernel_of_ones_own_is_that_of_the_estimator(thousand):
+    X, y, _ = thousand
+    clf = PrototypeClassifier(cube, solver="adam", epochs=1, random_state=0).fit(X, y)
+    assert_as_estimator(clf, X)
+
+
+@keras_asks_for_np_object
+@pytest.mark.parametrize("by_step", [True, False])
+def test_recurrent_network_of_ones_own_gets_real_steps_first(sequences, rng, by_step):
+    def network(inputs, n_outputs, mask):
+        states = keras.layers.LSTM(5, return_sequences=by_step)(inputs, mask=mask)
+        return keras.layers.Dense(n_outputs)(states)
+
+    X, y = sequences
+    is_padding = rng.random(y.shape) < 0.3
+    is_padding[:, :2] = False
+    X = np.where(is_padding[..., np.newaxis], np.nan, X)
+    y = np.where(is_padding, "#", y) if by_step else y[:, 0]
+    assert_as_estimator(make_sequence(network=network).fit(X, y), X)
+
+
+@pytest.mark.usefixtures("registered")
+def test_network_of_ones_own_with_operators_too_new_raises(thousand):
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="target_opset must be 18 or less"):
+        skl2onnx.to_onnx(clf, X, target_opset=19)
+
+
+def test_tf2onnx_that_is_missing_raises(thousand, monkeypatch):
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0).fit(X, y)
+    monkeypatch.setattr("skmask.onnx._own.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="tf2onnx must be installed"):
+        to_onnx(clf, X)
 
 
 # What is refused and what is imported.

@@ -32,16 +32,18 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     Raises
     ------
     ImportError
-        If skl2onnx is not installed.
+        If skl2onnx is not installed, or tf2onnx for a network of one's own.
     ValueError
-        If a network is not described by :mod:`skmask.networks`, or a decision needs the costs of
-        each row.
+        If a decision needs the costs of each row, and for masks that `predict` refuses.
 
     Notes
     -----
     The columns of the input `allowed` are in the order of the parameter `classes`, or sorted
     where it is None. A model checks nothing: where a mask allows no class the probabilities are
     NaN, and a step is padding where all its features are NaN or `mask_value`, wherever it stands.
+
+    Networks of :mod:`skmask.networks` are written without TensorFlow, a network of one's own by
+    Keras and tf2onnx, which know most of Keras' layers, but not all.
 
     Parameters that are read at prediction, as `decision` and `min_labels`, hold as they are now.
 

@@ -1,12 +1,13 @@
 """From rows to labels and probabilities: the graph of a fitted classifier."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from skmask.onnx._decisions import of_classes, of_labels, of_steps
 from skmask.onnx._graph import Graph, Tensor
-from skmask.onnx._networks import logits_of
+from skmask.onnx._networks import is_described, logits_of
 
 __all__ = ["answers", "needs_mask", "shapes", "type_of_labels"]
 
@@ -91,7 +92,21 @@ def _mask(fit: Any, graph: Graph, allowed: Any) -> Tensor | None:
 
 
 def _logits(fit: Any, X: Tensor) -> Tensor:
-    return logits_of(fit.network, fit.learnt_weights, X.cast(fit.dtype), fit.signature)
+    X = X.cast(fit.dtype)
+    if is_described(fit.network):
+        return logits_of(fit.network, fit.learnt_weights, X, fit.signature)
+    return import_module("skmask.onnx._own").own_logits(fit, X)
+
+
+def _logits_of_steps(fit: Any, X: Tensor, real: Tensor) -> Tensor:
+    """Return the logits of sequences; other networks get them as in training, real steps first."""
+    X = X.where(real, np.nan)
+    if is_described(fit.network):
+        return _logits(fit, X)
+    own = import_module("skmask.onnx._own")
+    X, places = own.packed(X, real)
+    logits = _logits(fit, X)
+    return own.taken(logits, places) if fit.signature.steps == "each" else logits
 
 
 def _wider(dtype: str, of_results: np.dtype) -> np.dtype:
@@ -107,7 +122,7 @@ def _of_sequences(
     if not np.isnan(fit["mask_value"]):
         is_padding = is_padding | steps.equals(fit["mask_value"]).all()
     real = ~is_padding
-    scores = _logits(fit, steps.where(real, np.nan)).cast(_wider(fit.dtype, of_results))
+    scores = _logits_of_steps(fit, steps, real).cast(_wider(fit.dtype, of_results))
     if fit.signature.steps is None:
         return of_classes(estimator, fit, scores, mask)
     return of_steps(fit, scores, mask, real if fit.signature.steps == "each" else None)

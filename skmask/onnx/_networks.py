@@ -9,12 +9,19 @@ from skmask.networks import MLP, EncoderDecoder, PrototypeSums, Recurrent, Signa
 from skmask.onnx._graph import Tensor
 from skmask.onnx._recurrent import encoder_decoder, recurrent
 
-__all__ = ["ACTIVATIONS", "logits_of"]
+__all__ = ["ACTIVATIONS", "is_described", "logits_of"]
 
 # As in the forward pass of skmask.networks: the exponent of the exponential kernel, and the
 # distance of the RBF kernel, are held where their functions are finite.
 _EXPONENT_AT_MOST = 30.0
 _DISTANCE_AT_MOST = 1e3
+
+
+def is_described(network: Any) -> bool:
+    """Say whether `logits_of` takes a network."""
+    # A subclass may compute something else.
+    kinds = MLP, PrototypeSums, Recurrent, EncoderDecoder
+    return type(network) in kinds and network.is_portable
 
 
 def logits_of(
@@ -25,29 +32,17 @@ def logits_of(
     Parameters
     ----------
     network : Network
+        One that `is_described`.
     weights : sequence of ndarray
         As the network lists them.
     X : Tensor of the type of the weights
     signature : Signature
     """
-    if isinstance(network, MLP):
-        return _mlp(network, weights, X)
-    if isinstance(network, PrototypeSums) and network.is_portable:
-        return _prototype_sums(network, weights, X)
-    if isinstance(network, Recurrent):
-        return recurrent(network, weights, X, signature)
-    if isinstance(network, EncoderDecoder):
-        return encoder_decoder(network, weights, X, signature)
-    raise ValueError(
-        "network must be one that the package describes, with a kernel by name, to be written as "
-        f"ONNX; got {_named(network)}. Export the model_ of the estimator with Keras."
-    )
-
-
-def _named(network: Any) -> str:
-    if isinstance(network, PrototypeSums):
-        return f"the kernel {network.kernel!r}"
-    return repr(getattr(network, "network", network))
+    kinds = {MLP: _mlp, PrototypeSums: _prototype_sums}
+    if type(network) in kinds:
+        return kinds[type(network)](network, weights, X)
+    of_sequences = {Recurrent: recurrent, EncoderDecoder: encoder_decoder}
+    return of_sequences[type(network)](network, weights, X, signature)
 
 
 def _mlp(network: MLP, weights: Sequence[np.ndarray], X: Tensor) -> Tensor:
