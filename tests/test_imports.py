@@ -44,7 +44,14 @@ MAY_IMPORT = {
         "skmask.networks",
         "skmask.onnx",
     },
-    "skmask.onnx._own": {"keras", "numpy", "onnx", "skmask.onnx"},
+    "skmask.onnx._own": {
+        "keras",
+        "numpy",
+        "onnx",
+        "skmask.data",
+        "skmask.engine",
+        "skmask.onnx",
+    },
 }
 
 

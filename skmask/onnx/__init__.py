@@ -34,7 +34,8 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     ImportError
         If skl2onnx is not installed, or tf2onnx for a network of one's own.
     ValueError
-        If a decision needs the costs of each row, and for masks that `predict` refuses.
+        If a decision needs the costs of each row, for a network of one's own for sequences and a
+        kernel of one's own, and for masks that `predict` refuses.
 
     Notes
     -----

@@ -98,17 +98,6 @@ def _logits(fit: Any, X: Tensor) -> Tensor:
     return import_module("skmask.onnx._own").own_logits(fit, X)
 
 
-def _logits_of_steps(fit: Any, X: Tensor, real: Tensor) -> Tensor:
-    """Return the logits of sequences; other networks get them as in training, real steps first."""
-    X = X.where(real, np.nan)
-    if is_described(fit.network):
-        return _logits(fit, X)
-    own = import_module("skmask.onnx._own")
-    X, places = own.packed(X, real)
-    logits = _logits(fit, X)
-    return own.taken(logits, places) if fit.signature.steps == "each" else logits
-
-
 def _wider(dtype: str, of_results: np.dtype) -> np.dtype:
     return np.result_type(dtype, of_results)
 
@@ -122,7 +111,7 @@ def _of_sequences(
     if not np.isnan(fit["mask_value"]):
         is_padding = is_padding | steps.equals(fit["mask_value"]).all()
     real = ~is_padding
-    scores = _logits_of_steps(fit, steps, real).cast(_wider(fit.dtype, of_results))
+    scores = _logits(fit, steps.where(real, np.nan)).cast(_wider(fit.dtype, of_results))
     if fit.signature.steps is None:
         return of_classes(estimator, fit, scores, mask)
     return of_steps(fit, scores, mask, real if fit.signature.steps == "each" else None)

@@ -9,10 +9,13 @@ import keras
 import numpy as np
 import onnx
 from onnx import compose, helper
+from onnx.reference import ReferenceEvaluator
 
-from skmask.onnx._graph import Graph, Tensor, stacked
+from skmask.data._messages import shown
+from skmask.engine import OwnNetwork
+from skmask.onnx._graph import Tensor
 
-__all__ = ["own_logits", "packed", "taken"]
+__all__ = ["own_logits"]
 
 # The newest operators that tf2onnx writes.
 _NEWEST_OPSET = 18
@@ -26,6 +29,12 @@ def own_logits(fit: Any, X: Tensor) -> Tensor:
     fit : Fit
     X : Tensor of the type of the weights
     """
+    if not isinstance(fit.network, OwnNetwork) or fit.network.takes_mask:
+        raise ValueError(
+            "network must be a built-in one, or one's own for rows of features, to be written as "
+            f"ONNX; got {_named(fit.network)}, and tf2onnx writes neither masks of steps nor "
+            "kernels of one's own. Use a built-in network, or a kernel by name."
+        )
     if find_spec("tf2onnx") is None:
         raise ImportError(
             "tf2onnx must be installed to write a network of one's own as ONNX; got none. "
@@ -45,38 +54,35 @@ def own_logits(fit: Any, X: Tensor) -> Tensor:
     return graph.value(result.name, X.dtype)
 
 
+def _named(network: Any) -> str:
+    if isinstance(network, OwnNetwork):
+        return f"the network {shown(network.network)} for sequences"
+    return f"the kernel {shown(network.kernel)}" if hasattr(network, "kernel") else shown(network)
+
+
 def _exported(fit: Any, opset: int) -> Any:
     """Return the graph of the Keras model."""
-    spec = keras.InputSpec(shape=(None, *fit.signature.input_shape), dtype=fit.dtype, name="X")
+    model, shape = fit.keras_model, fit.signature.input_shape
+    spec = keras.InputSpec(shape=(None, *shape), dtype=fit.dtype, name="X")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "network.onnx"))
-        fit.keras_model.export(
+        model.export(
             path, format="onnx", verbose=False, input_signature=[spec], opset_version=opset
         )
-        return onnx.load(path).graph
+        written = onnx.load(path)
+    _check_computes(written, model, np.ones((1, *shape), fit.dtype))
+    _check_computes(
+        written, model, np.linspace(-1, 1, 3 * shape[0], dtype=fit.dtype).reshape(3, -1)
+    )
+    return written.graph
 
 
-def packed(X: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-    """Return sequences with their real steps first, and where each step of X went.
-
-    Parameters
-    ----------
-    X : Tensor of shape (n, n_steps, n_features)
-    real : Tensor of bool of shape (n, n_steps, 1)
-    """
-    order = _sorted(real.cast(np.float32), largest=1)
-    return taken(X, order), _sorted(order, largest=0)
-
-
-def _sorted(values: Tensor, *, largest: int) -> Tensor:
-    """Return the order of values along the steps, of equal ones the first first."""
-    graph: Graph = values.graph
-    inputs = [values.name, values.length(1).name]
-    _, order = graph.outputs_of("TopK", inputs, 2, axis=1, largest=largest)
-    return graph.value(order, np.int64)
-
-
-def taken(values: Tensor, order: Tensor) -> Tensor:
-    """Return the steps of each sequence in an order of its own."""
-    shape = stacked([order.length(0), order.length(1), values.length(2)], 0)
-    return values.apply("GatherElements", order.apply("Expand", shape), axis=1)
+def _check_computes(written: Any, model: Any, X: np.ndarray) -> None:
+    """Raise where what was written does not compute what the model does."""
+    expected = np.asarray(model(X, training=False))
+    (found,) = ReferenceEvaluator(written).run(None, {"X": X})
+    if found.shape != expected.shape or not np.allclose(found, expected, rtol=1e-3, atol=1e-3):
+        raise ValueError(
+            "network must be one that tf2onnx writes as it is; got a network whose ONNX model "
+            "returns other logits. Use other layers, or a built-in network."
+        )
