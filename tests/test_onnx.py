@@ -1,5 +1,6 @@
 """Classifiers as ONNX models: what ONNX Runtime computes is what the estimators return."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -566,6 +567,15 @@ def test_network_of_ones_own_with_operators_too_new_raises(thousand):
     clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="target_opset must be 18 or less"):
         skl2onnx.to_onnx(clf, X, target_opset=19)
+
+
+@keras_asks_for_np_object
+def test_network_of_ones_own_leaves_the_environment(thousand):
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0).fit(X, y)
+    before = dict(os.environ)
+    to_onnx(clf, X)
+    assert os.environ == before
 
 
 @keras_asks_for_np_object

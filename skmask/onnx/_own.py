@@ -1,6 +1,9 @@
 """Logits of networks that only Keras computes, by Keras' own way to ONNX."""
 
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ __all__ = ["own_logits"]
 
 # The newest operators that tf2onnx writes.
 _NEWEST_OPSET = 18
+_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def own_logits(fit: Any, X: Tensor) -> Tensor:
@@ -66,15 +70,29 @@ def _exported(fit: Any, opset: int) -> Any:
     spec = keras.InputSpec(shape=(None, *shape), dtype=fit.dtype, name="X")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "network.onnx"))
-        model.export(
-            path, format="onnx", verbose=False, input_signature=[spec], opset_version=opset
-        )
+        with _environment_kept():
+            model.export(
+                path, format="onnx", verbose=False, input_signature=[spec], opset_version=opset
+            )
         written = onnx.load(path)
     _check_computes(written, model, np.ones((1, *shape), fit.dtype))
     _check_computes(
         written, model, np.linspace(-1, 1, 3 * shape[0], dtype=fit.dtype).reshape(3, -1)
     )
     return written.graph
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Take back what tf2onnx sets in the environment: how much TensorFlow writes to stderr."""
+    before = os.environ.get(_VARIABLE)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_VARIABLE, None)
+        else:
+            os.environ[_VARIABLE] = before
 
 
 def _check_computes(written: Any, model: Any, X: np.ndarray) -> None:
