@@ -142,6 +142,29 @@ def test_columns_of_the_mask_are_in_the_order_of_classes(thousand):
     assert_as_estimator(clf, X, allowed=allowed)
 
 
+def test_mask_with_names_is_read_by_them(thousand):
+    X, y, _ = thousand
+    names = np.array(["d", "b", "a", "c"])
+    clf = make(classes=names).fit(X, names[y])
+    for mask in (pd.Series([True, False, False, True], index=list("acdb")), [1, 1, 0, 0]):
+        expected = clf.predict_proba(X, allowed=mask)
+        _, proba = run(to_onnx(clf, X, allowed=mask), X=X)
+        np.testing.assert_allclose(proba, expected, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(proba == 0, expected == 0)
+
+
+def test_sets_of_labels_make_the_mask_an_input(thousand, fitted):
+    X, y, allowed = thousand
+    model = to_onnx(fitted, X, allowed=[{label} for label in y])
+    assert_same(
+        model,
+        fitted.predict(X, allowed=allowed),
+        fitted.predict_proba(X, allowed=allowed),
+        X=X,
+        allowed=allowed,
+    )
+
+
 def test_mask_in_columns_of_x_is_read_from_there(thousand):
     X, y, allowed = thousand
     table = np.column_stack([allowed[:, ::-1], X])
@@ -293,6 +316,28 @@ def test_mask_for_a_classifier_without_masks_raises():
     clf = make(WeightedMultilabelClassifier).fit(X, Y)
     with pytest.raises(ValueError, match="allowed must be None"):
         to_onnx(clf, X, allowed="all")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_labels": 7}, "min_labels must not be above the number of labels, 6; got 7"),
+        ({"calibrated": True}, "calibrated must be False unless loss='weighted_bce'"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+def test_settings_that_predict_refuses_raise(settings, message):
+    X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
+    clf = make(WeightedMultilabelClassifier, loss="focal", pos_weight=None).fit(X, Y)
+    with pytest.raises(ValueError, match=message):
+        to_onnx(clf.set_params(**settings), X)
+
+
+def test_decision_that_is_none_raises(thousand):
+    X, y, _ = thousand
+    clf = make(CostSensitiveClassifier).fit(X, y).set_params(decision="cheapest")
+    with pytest.raises(ValueError, match="'decision' parameter"):
+        to_onnx(clf, X)
 
 
 # Prototypes.

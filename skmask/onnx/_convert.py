@@ -10,7 +10,7 @@ from skl2onnx.common import data_types
 from sklearn.pipeline import Pipeline
 
 from skmask._version import __version__
-from skmask.data._masks import check_allowed
+from skmask.data._masks import check_allowed, is_of_labels
 from skmask.data._messages import shown
 from skmask.estimators import record_of
 from skmask.estimators._cost_sensitive import CostSensitiveClassifier
@@ -141,12 +141,25 @@ def _mask(fit: Any, graph: Graph, X: Any, allowed: Any) -> tuple[Any, list[Value
     labels, by_step = fit["announced"], fit.signature.steps is not None
     n_axes = 3 if by_step else 2
     if allowed is not None:
-        n_axes = _axes_of_mask(allowed, len(_array(X)) if hasattr(X, "shape") else len(X), labels)
-    if n_axes == 1:
-        return np.asarray(allowed), []
+        n_axes = _axes_of_mask(allowed)
+        if n_axes < 3:
+            mask = check_allowed(allowed, n_samples=_n_rows(X), classes=labels)
+        if n_axes < 2:  # sorted by class, and `answers` sorts
+            return mask[0, np.argsort(np.argsort(labels))], []
     given = graph.value("allowed", bool)
     info = _info("allowed", given.dtype, (*[None] * (n_axes - 1), len(labels)))
     return (given.with_axis(1) if by_step and n_axes == 2 else given), [info]
+
+
+def _axes_of_mask(allowed: Any) -> int:
+    """Return 1 for a mask that holds for all rows, 2 for one by row, 3 for one by step."""
+    if is_of_labels(allowed):
+        return 2
+    return len(allowed.shape) if hasattr(allowed, "shape") else np.ndim(allowed)
+
+
+def _n_rows(X: Any) -> int:
+    return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
 def _info(name: str, dtype: np.dtype, shape: tuple[Any, ...]) -> ValueInfoProto:
@@ -234,11 +247,3 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
 
 def _element_type(variable: Any) -> int:
     return data_types.guess_proto_type(variable.type)
-
-
-def _axes_of_mask(allowed: Any, n_rows: int, labels: np.ndarray) -> int:
-    """Return 1 for a mask that holds for all rows, 2 for one by row, 3 for one by step."""
-    n_axes = len(allowed.shape) if hasattr(allowed, "shape") else np.ndim(allowed)
-    if n_axes < 3:
-        check_allowed(allowed, n_samples=n_rows, classes=labels)
-    return n_axes

@@ -26,6 +26,8 @@ def of_classes(estimator: Any, fit: Any, scores: Tensor, mask: Tensor | None) ->
         Which classes are allowed, in the order of the logits.
     """
     scores, proba = _restricted(scores, mask)
+    if hasattr(estimator, "decision"):
+        estimator._check_read_now("decision")
     if getattr(estimator, "decision", "argmax") == "argmax":
         best = scores.argmax()
     else:
@@ -96,8 +98,15 @@ def of_labels(estimator: Any, fit: Any, logits: Tensor) -> Answers:
     fit : Fit
     logits : Tensor of float64 of shape (n, n_labels)
     """
-    cutoffs = logit(fit["thresholds_"])
-    calibrated = logits - np.log(fit["pos_weight_"]) if estimator.calibrated else logits
+    cutoffs, n_labels = logit(fit["thresholds_"]), len(fit["label_names_"])
+    estimator._check_read_now("min_labels")
+    if estimator.min_labels > n_labels:
+        raise ValueError(
+            f"min_labels must not be above the number of labels, {n_labels}; got "
+            f"{estimator.min_labels}. Ask for fewer."
+        )
+    # What is taken off does not depend on the logits.
+    calibrated = logits + estimator._calibrated(fit, np.zeros(n_labels))
     if fit["is_one_vs_rest"]:
         return _of_one_against_rest(fit["classes_"], logits - cutoffs, calibrated)
     predicted = logits - cutoffs > 0
