@@ -24,8 +24,6 @@ MAY_IMPORT = {
     "skmask.engine": NUMERIC | {"skmask.engine", "skmask.networks"},
     "skmask.engine.tensorflow": NUMERIC
     | {"keras", "tensorflow", "skmask.engine", "skmask.networks", "skmask.nn"},
-    "skmask.onnx": NUMERIC
-    | {"onnx", "skl2onnx", "skmask", "skmask.estimators", "skmask.networks", "skmask.onnx"},
     "skmask.estimators": NUMERIC
     | {
         "skmask._version",
@@ -35,6 +33,24 @@ MAY_IMPORT = {
         "skmask.estimators",
         "skmask.metrics",
         "skmask.networks",
+    },
+    "skmask.onnx": NUMERIC
+    | {
+        "onnx",
+        "skl2onnx",
+        "skmask._version",
+        "skmask.data",
+        "skmask.estimators",
+        "skmask.networks",
+        "skmask.onnx",
+    },
+    "skmask.onnx._own": {
+        "keras",
+        "numpy",
+        "onnx",
+        "skmask.data",
+        "skmask.engine",
+        "skmask.onnx",
     },
 }
 

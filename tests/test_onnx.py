@@ -1,19 +1,26 @@
-"""Exported models answer as the estimators do."""
+"""Classifiers as ONNX models: what ONNX Runtime computes is what the estimators return."""
 
+import os
+import pickle
 import subprocess
 import sys
 
 import keras
 import numpy as np
-import onnxruntime
+import onnx
+import pandas as pd
 import pytest
 import skl2onnx
-from sklearn.datasets import load_iris
+from onnx import helper
+from onnxruntime import InferenceSession
+from scipy import sparse
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import skmask.onnx
 from skmask import (
     CostSensitiveClassifier,
     MaskedSequenceClassifier,
@@ -22,290 +29,663 @@ from skmask import (
     WeightedMultilabelClassifier,
 )
 from skmask.datasets import (
-    make_addition_sequences,
-    make_cost_sensitive_classification,
     make_padded_sequences,
     make_restricted_classification,
     make_sparse_multilabel,
 )
-from skmask.networks import ACTIVATIONS
-from skmask.onnx import register, to_onnx
+from skmask.estimators import record_of
+from skmask.networks import ACTIVATIONS, MLP, Signature
+from skmask.onnx import to_onnx
+from skmask.onnx._graph import Graph
+from skmask.onnx._networks import logits_of
 
-FEW = {"epochs": 2, "random_state": 0}
-SIZES = (1, 1000)
-
-
-def answers(model, **inputs):
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return session.run(["label", "probabilities"], inputs)
+COSTS = np.array([[0, 1, 5, 2], [3, 0, 1, 9], [1, 8, 0, 1], [2, 4, 6, 0]])
 
 
-def check_same(clf, model, X, dtype=np.float32, **metadata):
-    """Compare labels and probabilities, for one row and for a thousand."""
-    numbers = np.arange(1000) % len(X)
-    for size in SIZES:
-        rows = X[numbers[:size]].astype(dtype)
-        given = {name: value[numbers[:size]] for name, value in metadata.items()}
-        label, proba = answers(model, X=rows, **given)
-        expected = clf.predict_proba(rows, **given)
-        np.testing.assert_allclose(proba, expected, atol=1e-5)
-        np.testing.assert_array_equal(proba == 0, expected == 0)
-        predicted = clf.predict(rows, **given)
-        assert label.shape == predicted.shape
-        np.testing.assert_array_equal(label, predicted)
+def run(model, **inputs):
+    return InferenceSession(model.SerializeToString()).run(None, inputs)
+
+
+def assert_same(model, expected_labels, expected_proba, **inputs):
+    labels, proba = run(model, **inputs)
+    np.testing.assert_array_equal(labels, expected_labels)
+    np.testing.assert_allclose(proba, expected_proba, rtol=0, atol=1e-5)
+
+
+def assert_as_estimator(estimator, X, **inputs):
+    """Compare rows one by one in a batch of 1, and all at once."""
+    model = to_onnx(estimator, X, **inputs)
+    for rows in (slice(0, 1), slice(None)):
+        given = {name: mask[rows] for name, mask in inputs.items()}
+        assert_same(
+            model,
+            estimator.predict(X[rows], **given),
+            estimator.predict_proba(X[rows], **given),
+            X=X[rows],
+            **given,
+        )
+
+
+def make(kind=RestrictedClassClassifier, **kwargs):
+    return kind(**{"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0, **kwargs})
 
 
 @pytest.fixture(scope="module")
-def masked_rows():
-    X, y, allowed = make_restricted_classification(200, 6, 8, 3, random_state=0)
-    return X, y, allowed
+def thousand():
+    return make_restricted_classification(1000, 5, 4, 2, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(thousand):
+    X, y, allowed = thousand
+    return make().fit(X, y, allowed=allowed)
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    """Sequences of up to 20 steps, NaN at padding, which "#" labels."""
+    return make_padded_sequences(50, random_state=0)
+
+
+@pytest.fixture
+def registered():
+    skmask.onnx.register()
 
 
 # Masks.
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_mask_is_a_second_input(masked_rows, dtype):
-    X, y, allowed = masked_rows
-    clf = RestrictedClassClassifier((8,), dtype="float64", **FEW).fit(X, y, allowed=allowed)
-    model = to_onnx(clf, X[:1].astype(dtype), allowed=allowed[:1])
+def test_restricted_is_that_of_the_estimator_with_a_mask(thousand, fitted, dtype):
+    X, _, allowed = thousand
+    assert_as_estimator(fitted, X.astype(dtype), allowed=allowed)
+
+
+def test_mask_becomes_an_input_after_a_fit_with_one(thousand, fitted):
+    model = to_onnx(fitted, thousand[0])
     assert [each.name for each in model.graph.input] == ["X", "allowed"]
-    check_same(clf, model, X, dtype, allowed=allowed)
 
 
-def test_columns_of_the_mask_are_in_the_order_of_classes(masked_rows):
-    X, y, allowed = masked_rows
-    names = np.array(list("hgfedcba"))
-    clf = RestrictedClassClassifier((8,), classes=names, **FEW)
-    clf.fit(X, names[y], allowed=allowed)
-    model = to_onnx(clf, X[:1], allowed=allowed[:1].astype(np.float32))
-    check = allowed.astype(np.float32)
-    numbers = np.arange(len(X))
-    label, proba = answers(model, X=X[numbers], allowed=check[numbers])
-    np.testing.assert_array_equal(label, clf.predict(X, allowed=allowed))
-    np.testing.assert_allclose(proba, clf.predict_proba(X, allowed=allowed), atol=1e-5)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_probability_is_exactly_zero_where_not_allowed(thousand, fitted, dtype):
+    X, _, allowed = thousand
+    X = X.astype(dtype)
+    _, proba = run(to_onnx(fitted, X), X=X, allowed=allowed)
+    assert (proba[~allowed] == 0).all()
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
 
 
-def test_mask_in_columns_of_X(masked_rows):
-    X, y, allowed = masked_rows
-    both = np.c_[allowed, X]
-    clf = RestrictedClassClassifier((8,), allowed_columns=slice(0, 8), **FEW).fit(both, y)
-    check_same(clf, to_onnx(clf, both[:1].astype(np.float32)), both)
+def test_probabilities_are_float32_for_rows_of_float32(thousand, fitted):
+    X, _, allowed = thousand
+    X = X.astype(np.float32)
+    assert run(to_onnx(fitted, X), X=X, allowed=allowed)[1].dtype == np.float32
 
 
-def test_restriction_is_lifted_on_purpose(masked_rows):
-    X, y, allowed = masked_rows
-    clf = RestrictedClassClassifier((8,), **FEW).fit(X, y, allowed=allowed)
-    label, proba = answers(to_onnx(clf, X[:1], allowed="all"), X=X)
-    np.testing.assert_array_equal(label, clf.predict(X, allowed="all"))
-    assert (proba > 0).all()
+def test_mask_is_lifted_by_all(thousand, fitted):
+    X = thousand[0]
+    model = to_onnx(fitted, X, allowed="all")
+    expected = fitted.predict(X, allowed="all"), fitted.predict_proba(X, allowed="all")
+    assert_same(model, *expected, X=X)
 
 
-def test_mask_that_is_missing_is_an_error(masked_rows):
-    X, y, allowed = masked_rows
-    clf = RestrictedClassClassifier((8,), **FEW).fit(X, y, allowed=allowed)
-    with pytest.raises(ValueError, match="allowed must be given for an estimator fitted with"):
-        to_onnx(clf, X[:1])
-    with pytest.raises(ValueError, match="allowed must have a column for each of the 8 classes"):
-        to_onnx(clf, X[:1], allowed=allowed[:1, :3])
+def test_mask_for_all_rows_becomes_part_of_the_model(thousand, fitted):
+    X, mask = thousand[0], np.array([False, True, True, False])
+    model = to_onnx(fitted, X, allowed=mask)
+    expected = fitted.predict(X, allowed=mask), fitted.predict_proba(X, allowed=mask)
+    assert_same(model, *expected, X=X)
 
 
+def test_columns_of_the_mask_are_in_the_order_of_classes(thousand):
+    X, y, allowed = thousand
+    names = np.array(["d", "b", "a", "c"])
+    clf = make(classes=names).fit(X, names[y], allowed=allowed)
+    assert_as_estimator(clf, X, allowed=allowed)
+
+
+def test_mask_with_names_is_read_by_them(thousand):
+    X, y, _ = thousand
+    names = np.array(["d", "b", "a", "c"])
+    clf = make(classes=names).fit(X, names[y])
+    for mask in (pd.Series([True, False, False, True], index=list("acdb")), [1, 1, 0, 0]):
+        expected = clf.predict_proba(X, allowed=mask)
+        _, proba = run(to_onnx(clf, X, allowed=mask), X=X)
+        np.testing.assert_allclose(proba, expected, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(proba == 0, expected == 0)
+
+
+def test_sets_of_labels_make_the_mask_an_input(thousand, fitted):
+    X, y, allowed = thousand
+    model = to_onnx(fitted, X, allowed=[{label} for label in y])
+    assert_same(
+        model,
+        fitted.predict(X, allowed=allowed),
+        fitted.predict_proba(X, allowed=allowed),
+        X=X,
+        allowed=allowed,
+    )
+
+
+def test_mask_in_columns_of_x_is_read_from_there(thousand):
+    X, y, allowed = thousand
+    table = np.column_stack([allowed[:, ::-1], X])
+    clf = make(allowed_columns=[3, 2, 1, 0]).fit(table, y)
+    assert_as_estimator(clf, table)
+    assert (run(to_onnx(clf, table), X=table)[1][~allowed] == 0).all()
+
+
+def test_mask_of_another_width_raises(thousand, fitted):
+    with pytest.raises(ValueError, match=r"allowed must have shape .* got \(1000, 3\)"):
+        to_onnx(fitted, thousand[0], allowed=thousand[2][:, :3])
+
+
+def test_mask_beside_a_mask_in_columns_raises(thousand):
+    X, y, allowed = thousand
+    table = np.column_stack([allowed, X])
+    clf = make(allowed_columns=slice(0, 4)).fit(table, y)
+    with pytest.raises(ValueError, match="allowed must not be given together"):
+        to_onnx(clf, table, allowed=allowed)
+
+
+# Rows.
+
+
+@pytest.mark.parametrize("labels", [[3, 1, 7, 5], [0.5, 1.0, 3.0, 9.0], list("wxyz")])
+def test_labels_are_of_the_type_of_the_classes(thousand, labels):
+    X, y, _ = thousand
+    labels = np.array(labels) if isinstance(labels[0], str) else np.array(labels).astype(int)
+    assert_as_estimator(make().fit(X, labels[y]), X)
+
+
+def test_labels_of_bool_stay_bool(thousand):
+    X, y, _ = thousand
+    clf = make().fit(X, y > 1)
+    assert run(to_onnx(clf, X), X=X)[0].dtype == bool
+    assert_as_estimator(clf, X)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-def test_activation_is_that_of_the_network(masked_rows, activation):
-    X, y, _ = masked_rows
-    clf = RestrictedClassClassifier((8, 5), activation, dropout=0.1, **FEW).fit(X, y)
-    check_same(clf, to_onnx(clf, X[:1].astype(np.float32)), X)
+def test_activation_is_that_of_the_network(rng, activation, dtype):
+    network, signature = MLP((8,), activation), Signature((5,), 4)
+    weights = [rng.normal(size=each.shape).astype(dtype) for each in network.weights(signature)]
+    X = (2 * rng.normal(size=(1000, 5))).astype(dtype)
+    graph = Graph("test", 18)
+    logits = logits_of(network, weights, graph.value("X", dtype), signature)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    infos = [
+        [helper.make_tensor_value_info(name, kind, [None, width])]
+        for name, width in (("X", 5), (logits.name, 4))
+    ]
+    whole = helper.make_graph(graph.nodes, "logits", *infos, graph.constants)
+    opsets = [helper.make_opsetid("", 18)]
+    (found,) = run(helper.make_model(whole, opset_imports=opsets, ir_version=8), X=X)
+    expected = network.forward(weights, X, signature)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_linear_model_and_two_layers_are_those_of_the_network(thousand):
+    X, y, _ = thousand
+    for sizes in ((), (6, 5)):
+        assert_as_estimator(make(hidden_layer_sizes=sizes).fit(X, y), X)
+
+
+def test_rows_of_integers_are_inputs_of_integers(thousand):
+    X, y, _ = thousand
+    X = np.rint(X * 3).astype(np.int64)
+    assert_as_estimator(make().fit(X, y), X)
+
+
+def test_sparse_rows_describe_dense_inputs(thousand):
+    X, y, _ = thousand
+    clf = make().fit(sparse.csr_array(X), y)
+    assert_same(to_onnx(clf, sparse.csr_array(X)), clf.predict(X), clf.predict_proba(X), X=X)
+
+
+def test_frame_is_one_input(thousand):
+    frame = pd.DataFrame(thousand[0], columns=list("abcde"))
+    clf = make().fit(frame, thousand[1])
+    expected = clf.predict(frame), clf.predict_proba(frame)
+    assert_same(to_onnx(clf, frame), *expected, X=frame.to_numpy())
 
 
 # Costs.
 
 
 @pytest.mark.parametrize("decision", ["min_expected_cost", "argmax"])
-@pytest.mark.parametrize("is_masked", [False, True])
-def test_decision_is_the_cheapest_allowed_class(decision, is_masked):
-    X, y, costs = make_cost_sensitive_classification(300, random_state=0)
-    clf = CostSensitiveClassifier((8,), cost_matrix=costs, decision=decision, **FEW)
-    if not is_masked:
-        clf.fit(X, y)
-        return check_same(clf, to_onnx(clf, X[:1].astype(np.float32)), X)
-    allowed = np.random.default_rng(0).random((len(X), len(costs))) < 0.6
-    allowed[np.arange(len(X)), y] = True
-    clf.fit(X, y, allowed=allowed)
-    model = to_onnx(clf, X[:1].astype(np.float32), allowed=allowed[:1])
-    return check_same(clf, model, X, allowed=allowed)
+def test_cost_sensitive_decides_as_the_estimator(thousand, decision):
+    X, y, allowed = thousand
+    clf = make(CostSensitiveClassifier, cost_matrix=COSTS, decision=decision)
+    assert_as_estimator(clf.fit(X, y, allowed=allowed), X, allowed=allowed)
 
 
-def test_costs_that_differ_by_row_are_refused():
-    X, y = load_iris(return_X_y=True)
-    costs = np.broadcast_to(1 - np.eye(3), (150, 3, 3))
-    clf = CostSensitiveClassifier((4,), **FEW).fit(X, y, costs=costs)
-    with pytest.raises(ValueError, match="costs must not differ by row for an export"):
-        to_onnx(clf, X[:1])
-    check_same(clf.set_params(decision="argmax"), to_onnx(clf, X[:1].astype(np.float32)), X)
+def test_cost_sensitive_reads_the_decision_of_now(thousand):
+    X, y, _ = thousand
+    clf = make(CostSensitiveClassifier, cost_matrix=COSTS).fit(X, y)
+    labels, proba = run(to_onnx(clf.set_params(decision="argmax"), X), X=X)
+    np.testing.assert_array_equal(labels, proba.argmax(axis=1))
+
+
+def test_equal_costs_are_decided_by_probability(thousand):
+    X, y, _ = thousand
+    clf = make(CostSensitiveClassifier, cost_matrix=np.zeros((4, 4))).fit(X, y)
+    labels, proba = run(to_onnx(clf, X), X=X)
+    np.testing.assert_array_equal(labels, proba.argmax(axis=1))
+
+
+def test_costs_that_depend_on_the_row_raise(thousand):
+    X, y, _ = thousand
+    clf = make(CostSensitiveClassifier).fit(X, y, costs=np.broadcast_to(COSTS, (1000, 4, 4)))
+    with pytest.raises(ValueError, match="costs must be the same for all rows"):
+        to_onnx(clf, X)
 
 
 # Labels.
 
 
-@pytest.mark.filterwarnings("ignore:The labels")
 @pytest.mark.parametrize(
-    "settings", [{}, {"min_labels": 2}, {"threshold": "tuned"}, {"calibrated": True}]
+    "settings",
+    [
+        {},
+        {"min_labels": 2},
+        {"calibrated": True, "min_labels": 1},
+        {"threshold": "tuned"},
+        {"threshold": 0.0},
+        {"threshold": 1.0, "min_labels": 3},
+    ],
+    ids=str,
 )
-def test_thresholds_and_the_least_number_of_labels(settings):
-    X, Y = make_sparse_multilabel(600, n_labels=6, random_state=0)
-    clf = WeightedMultilabelClassifier((8,), **settings, **FEW).fit(X, Y)
-    check_same(clf, to_onnx(clf, X[:1].astype(np.float32)), X)
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+def test_multilabel_is_that_of_the_estimator(settings):
+    X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
+    assert_as_estimator(make(WeightedMultilabelClassifier, **settings).fit(X, Y), X)
 
 
-@pytest.mark.filterwarnings("ignore:The labels")
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_one_class_against_the_rest(n_classes):
-    X, y = load_iris(return_X_y=True)
-    X, y = X[y < n_classes], np.array(["a", "b", "c"])[y[y < n_classes]]
-    clf = WeightedMultilabelClassifier((8,), threshold=0.4, **FEW).fit(X, y)
-    check_same(clf, to_onnx(clf, X[:1].astype(np.float32)), X)
+@pytest.mark.parametrize("calibrated", [False, True])
+@pytest.mark.parametrize("n_classes", [1, 2, 4])
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+@pytest.mark.filterwarnings("ignore:y has no positive:UserWarning")
+def test_one_against_the_rest_is_that_of_the_estimator(thousand, n_classes, calibrated):
+    X, y, _ = thousand
+    names = np.array(["a", "b", "c", "d"])[y % n_classes]
+    assert_as_estimator(make(WeightedMultilabelClassifier, calibrated=calibrated).fit(X, names), X)
+
+
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+def test_mask_for_a_classifier_without_masks_raises():
+    X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
+    clf = make(WeightedMultilabelClassifier).fit(X, Y)
+    with pytest.raises(ValueError, match="allowed must be None"):
+        to_onnx(clf, X, allowed="all")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_labels": 7}, "min_labels must not be above the number of labels, 6; got 7"),
+        ({"calibrated": True}, "calibrated must be False unless loss='weighted_bce'"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+def test_settings_that_predict_refuses_raise(settings, message):
+    X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
+    clf = make(WeightedMultilabelClassifier, loss="focal", pos_weight=None).fit(X, Y)
+    with pytest.raises(ValueError, match=message):
+        to_onnx(clf.set_params(**settings), X)
+
+
+def test_decision_that_is_none_raises(thousand):
+    X, y, _ = thousand
+    clf = make(CostSensitiveClassifier).fit(X, y).set_params(decision="cheapest")
+    with pytest.raises(ValueError, match="'decision' parameter"):
+        to_onnx(clf, X)
 
 
 # Prototypes.
 
 
-@pytest.mark.parametrize("kernel", ["rbf", "laplacian", "exponential", "linear"])
-def test_prototypes_of_each_kernel(kernel):
-    X, y = load_iris(return_X_y=True)
-    clf = PrototypeClassifier(kernel, n_prototypes=2, alpha=1.0, max_iter=20, tol=9.0).fit(X, y)
-    check_same(clf, to_onnx(clf, X[:1].astype(np.float32)), X)
+@pytest.mark.parametrize("kernel", ["exponential", "laplacian", "linear", "rbf"])
+def test_kernel_is_that_of_the_estimator(thousand, kernel):
+    X, y, allowed = thousand
+    clf = PrototypeClassifier(kernel=kernel, random_state=0).fit(X, y, allowed=allowed)
+    assert_as_estimator(clf, X, allowed=allowed)
+
+
+def test_exponential_kernel_of_far_prototypes_is_that_of_the_estimator(thousand):
+    X, y, _ = thousand
+    clf = PrototypeClassifier("exponential", scale=0.05, solver="adam", epochs=1, random_state=0)
+    clf.fit(X, y)
+    assert not record_of(clf).network.product_form
+    assert_as_estimator(clf, X)
 
 
 # Sequences.
 
 
-@pytest.fixture(scope="module")
-def strings():
-    return make_padded_sequences(60, random_state=0)
+def make_sequence(*args, **kwargs):
+    settings = {"padding_label": "#", "epochs": 1, "random_state": 0, **kwargs}
+    return MaskedSequenceClassifier(*args, **settings)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_padding_has_its_label_and_no_probability(strings, cell, bidirectional):
-    X, y = strings
-    clf = MaskedSequenceClassifier(
-        (6, 4), cell, bidirectional=bidirectional, padding_label="#", **FEW
-    ).fit(X, y)
-    model = to_onnx(clf, X[:1].astype(np.float32))
-    check_same(clf, model, X)
-    moved = np.concatenate([X[:, -1:], X[:, :3] * np.nan, X[:, :-1]], axis=1)  # padding anywhere
-    check_same(clf, model, moved)
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_labels_by_step_are_those_of_the_estimator(sequences, cell, bidirectional):
+    X, y = sequences
+    assert_as_estimator(make_sequence((4, 3), cell, bidirectional=bidirectional).fit(X, y), X)
 
 
-def test_one_label_for_each_sequence(strings):
-    X = np.where(np.isnan(strings[0]), 0.0, strings[0] + 2)
-    y = np.arange(len(X)) % 3
-    clf = MaskedSequenceClassifier(6, mask_value=0, bidirectional=True, **FEW).fit(X, y)
-    check_same(clf, to_onnx(clf, X[:1].astype(np.float32)), X)
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_labels_by_sequence_are_those_of_the_estimator(sequences, cell, bidirectional):
+    X, y = sequences
+    clf = make_sequence((4, 3), cell, bidirectional=bidirectional).fit(X, y[:, 0])
+    assert_as_estimator(clf, X)
 
 
-@pytest.mark.parametrize("rank", [2, 3])
-def test_mask_of_sequences_and_of_steps(strings, rank):
-    X, y = strings
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_encoder_decoder_is_that_of_the_estimator(sequences, cell, bidirectional):
+    X, y = sequences
+    clf = make_sequence(
+        (4, 3), cell, bidirectional=bidirectional, architecture="encoder_decoder"
+    ).fit(X, y[:, :3])
+    assert_as_estimator(clf, X)
+
+
+@pytest.mark.parametrize("mask_value", [np.nan, 0.1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_padding_may_stand_anywhere(sequences, rng, mask_value, dtype):
+    X, y = sequences
+    is_padding = rng.random(y.shape) < 0.3
+    is_padding[:, :2] = False
+    X = np.where(is_padding[..., np.newaxis], np.nan, X)
+    y = np.where(is_padding, "#", y)
+    X = np.where(np.isnan(X), mask_value, X).astype(dtype)
+    clf = make_sequence(4, bidirectional=True, mask_value=mask_value).fit(X, y)
+    labels, proba = run(to_onnx(clf, X), X=X)
+    np.testing.assert_array_equal(labels == "#", y == "#")
+    np.testing.assert_array_equal(np.isnan(proba).all(axis=2), y == "#")
+    assert_as_estimator(clf, X)
+
+
+def test_model_takes_any_number_of_sequences_and_steps(sequences, rng):
+    X, y = sequences
+    clf = make_sequence(4, "gru").fit(X, y)
+    model = to_onnx(clf, X[:2])
+    for shape in ((1, 1, 6), (7, 33, 6), (1000, 4, 6)):
+        new = rng.normal(size=shape)
+        assert_same(model, clf.predict(new), clf.predict_proba(new), X=new)
+
+
+def test_labels_of_numbers_are_minus_one_at_padding(sequences):
+    X, y = sequences
+    y = np.where(y == "#", -1, np.unique(y, return_inverse=True)[1].reshape(y.shape))
+    clf = make_sequence(4, padding_label=None).fit(X, y)
+    labels, _ = run(to_onnx(clf, X), X=X)
+    np.testing.assert_array_equal(labels == -1, np.isnan(X).all(axis=2))
+    assert_as_estimator(clf, X)
+
+
+def test_sequences_of_single_features_may_have_two_axes(sequences):
+    X, y = sequences
+    assert_as_estimator(make_sequence(4).fit(X[..., 0], y), X[..., 0])
+
+
+def test_list_of_sequences_describes_three_axes(sequences):
+    X, y = sequences
+    clf = make_sequence(4).fit(X, y)
+    model = to_onnx(clf, [each[:n] for n, each in enumerate(X[:5], 2)])
+    assert_same(model, clf.predict(X), clf.predict_proba(X), X=X)
+
+
+def mask_of(y, rng):
+    """Return a mask by step that allows each label."""
     classes = np.unique(y[y != "#"])
-    rng = np.random.default_rng(0)
-    allowed = rng.random((*y.shape, len(classes))) < 0.5
-    allowed |= y[..., np.newaxis] == classes
-    allowed[y == "#", 0] = True
-    allowed = allowed.any(axis=1) if rank == 2 else allowed
-    clf = MaskedSequenceClassifier(6, padding_label="#", **FEW).fit(X, y, allowed=allowed)
-    model = to_onnx(clf, X[:1].astype(np.float32), allowed=allowed[:1])
-    check_same(clf, model, X, allowed=allowed)
+    return (rng.random((*y.shape, len(classes))) < 0.4) | (y[..., np.newaxis] == classes)
 
 
-def test_encoder_and_decoder():
-    X, y = make_addition_sequences(50, random_state=0)
-    clf = MaskedSequenceClassifier((6, 5), architecture="encoder_decoder", **FEW).fit(X, y)
-    check_same(clf, to_onnx(clf, X[:1].astype(np.float32)), X)
+def test_mask_by_step_is_that_of_the_estimator(sequences, rng):
+    X, y = sequences
+    allowed = mask_of(y, rng) | np.isnan(X[..., :1])
+    clf = make_sequence(4).fit(X, y, allowed=allowed)
+    assert_as_estimator(clf, X, allowed=allowed)
+    _, proba = run(to_onnx(clf, X), X=X, allowed=allowed)
+    assert (proba[~allowed] == 0).all()
 
 
-# Pipelines.
+def test_mask_by_sequence_is_that_of_the_estimator(sequences, rng):
+    X, y = sequences
+    allowed = mask_of(y, rng).any(axis=1)
+    assert_as_estimator(make_sequence(4).fit(X, y, allowed=allowed), X, allowed=allowed)
+    first = mask_of(y[:, 0], rng)
+    assert_as_estimator(make_sequence(4).fit(X, y[:, 0], allowed=first), X, allowed=first)
 
 
-def test_pipeline_through_skl2onnx():
-    X, y = load_iris(return_X_y=True)
-    register()
-    for clf in (CostSensitiveClassifier((8,), **FEW), PrototypeClassifier(max_iter=9, tol=9.0)):
-        pipe = make_pipeline(StandardScaler(), clf).fit(X, y)
-        check_same(pipe, skl2onnx.to_onnx(pipe, X[:1].astype(np.float32)), X)
+# Pipelines and skl2onnx.
 
 
-def test_pipeline_with_a_mask(masked_rows):
-    X, y, allowed = masked_rows
-    pipe = make_pipeline(StandardScaler(), RestrictedClassClassifier((8,), **FEW))
-    pipe.fit(X, y, restrictedclassclassifier__allowed=allowed)
-    model = to_onnx(pipe, X[:1].astype(np.float32), allowed=allowed[:1])
-    label, proba = answers(model, X=X.astype(np.float32), allowed=allowed)
-    clf, scaled = pipe[-1], pipe[:-1].transform(X)
-    np.testing.assert_allclose(proba, clf.predict_proba(scaled, allowed=allowed), atol=1e-5)
-    np.testing.assert_array_equal(label, clf.predict(scaled, allowed=allowed))
-    register()
-    with pytest.raises(ValueError, match="allowed must stand in columns of X"):
-        skl2onnx.to_onnx(pipe, X[:1])
+@pytest.fixture(scope="module")
+def pipeline(thousand):
+    X, y, _ = thousand
+    return make_pipeline(StandardScaler(), make()).fit(X, np.array(list("abcd"))[y])
 
 
-# Errors.
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pipeline_is_that_of_scikit_learn(thousand, pipeline, dtype):
+    X, _, allowed = thousand
+    assert_as_estimator(pipeline, X.astype(dtype))
+    assert_as_estimator(pipeline, X.astype(dtype), allowed=allowed)
 
 
-def test_network_of_ones_own_is_refused():
-    X, y = load_iris(return_X_y=True)
-    clf = RestrictedClassClassifier(network=lambda x, n: keras.layers.Dense(n)(x), **FEW).fit(X, y)
-    with pytest.raises(TypeError, match="network must be MLP, Recurrent"):
-        to_onnx(clf, X[:1])
+def test_pipeline_of_columns_takes_them_and_a_mask(thousand):
+    X, y, allowed = thousand
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": np.where(X[:, 2] > 0, "u", "v")})
+    columns = make_column_transformer((StandardScaler(), ["a", "b"]), (OneHotEncoder(), ["c"]))
+    fitted = make_pipeline(columns, make()).fit(frame, y)
+    model = to_onnx(fitted, frame, allowed=allowed)
+    assert_same(
+        model,
+        fitted.predict(frame, allowed=allowed),
+        fitted.predict_proba(frame, allowed=allowed),
+        **{name: frame[[name]].to_numpy() for name in frame},
+        allowed=allowed,
+    )
 
 
-def test_kernel_of_ones_own_is_refused():
-    X, y = load_iris(return_X_y=True)
-    clf = PrototypeClassifier(lambda x, p: keras.ops.exp(-keras.ops.abs(x - p)), max_iter=5, tol=9)
-    with pytest.raises(TypeError, match="kernel must be one of the named ones"):
-        to_onnx(clf.fit(X, y), X[:1])
+@pytest.mark.parametrize("target_opset", [None, 14])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_writes_a_pipeline_after_register(thousand, pipeline, dtype, target_opset):
+    X = thousand[0].astype(dtype)
+    model = skl2onnx.to_onnx(pipeline, X, target_opset=target_opset)
+    assert_same(model, pipeline.predict(X), pipeline.predict_proba(X), X=X)
 
 
-def test_labels_that_onnx_has_no_type_for_are_refused():
-    X, y = load_iris(return_X_y=True)
-    clf = RestrictedClassClassifier((4,), **FEW).fit(X, y.astype(float))
-    with pytest.raises(TypeError, match="y must hold whole numbers or strings for an export"):
-        to_onnx(clf, X[:1])
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_takes_the_option_zipmap(thousand, pipeline):
+    X = thousand[0]
+    model = skl2onnx.to_onnx(pipeline, X, options={"zipmap": False})
+    assert [each.name for each in model.graph.output] == ["label", "probabilities"]
 
 
-def test_other_estimators_are_refused():
-    X, y = load_iris(return_X_y=True)
-    with pytest.raises(TypeError, match="estimator must be one of skmask's"):
-        to_onnx(LogisticRegression(max_iter=1000).fit(X, y), X[:1])
-    with pytest.raises(NotFittedError):
-        to_onnx(RestrictedClassClassifier(), X[:1])
+@pytest.mark.parametrize(
+    "kind", [CostSensitiveClassifier, RestrictedClassClassifier, WeightedMultilabelClassifier]
+)
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_writes_a_classifier_of_rows(thousand, kind):
+    X, y, _ = thousand
+    clf = make(kind).fit(X, y)
+    assert_same(skl2onnx.to_onnx(clf, X), clf.predict(X), clf.predict_proba(X), X=X)
 
 
-def test_export_imports_no_tensorflow(masked_rows, tmp_path):
-    import joblib
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_writes_prototypes(thousand):
+    X, y, _ = thousand
+    clf = PrototypeClassifier(random_state=0).fit(X, y)
+    assert_same(skl2onnx.to_onnx(clf, X), clf.predict(X), clf.predict_proba(X), X=X)
 
-    X, y, _ = masked_rows
-    joblib.dump(RestrictedClassClassifier((8,), **FEW).fit(X, y), tmp_path / "clf.joblib")
-    np.save(tmp_path / "X.npy", X)
+
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_writes_labels():
+    X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
+    clf = make(WeightedMultilabelClassifier, min_labels=1).fit(X, Y)
+    assert_same(skl2onnx.to_onnx(clf, X), clf.predict(X), clf.predict_proba(X), X=X)
+
+
+@pytest.mark.parametrize("target_opset", [None, 14])
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_writes_sequences(sequences, target_opset):
+    X, y = sequences
+    clf = make_sequence(4, bidirectional=True).fit(X, y)
+    model = skl2onnx.to_onnx(clf, X, target_opset=target_opset)
+    assert_same(model, clf.predict(X), clf.predict_proba(X), X=X)
+
+
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_takes_an_input_for_each_column(thousand):
+    frame = pd.DataFrame(thousand[0], columns=list("abcde"))
+    clf = make().fit(frame, thousand[1])
+    columns = {name: frame[[name]].to_numpy() for name in frame}
+    model = skl2onnx.to_onnx(clf, frame)
+    assert_same(model, clf.predict(frame), clf.predict_proba(frame), **columns)
+
+
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_without_the_mask_of_the_fit_raises(thousand, fitted):
+    with pytest.raises(ValueError, match="allowed must be an input of the model"):
+        skl2onnx.to_onnx(fitted, thousand[0])
+
+
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_with_operators_too_old_raises(thousand, pipeline):
+    with pytest.raises(ValueError, match="target_opset must be 13 or more; got 11"):
+        skl2onnx.to_onnx(pipeline, thousand[0], target_opset=11)
+
+
+# Networks that only Keras computes.
+
+# Raised where Keras prepares tf2onnx for NumPy 2.
+keras_asks_for_np_object = pytest.mark.filterwarnings(
+    "ignore:In the future `np.object` will be defined:FutureWarning"
+)
+
+
+def layers(inputs, n_outputs):
+    hidden = keras.layers.Dense(6, "tanh")(inputs)
+    return keras.layers.Dense(n_outputs)(keras.layers.BatchNormalization()(hidden))
+
+
+def cube(x, p):
+    return (x - p) ** 3
+
+
+@keras_asks_for_np_object
+def test_network_of_ones_own_is_that_of_the_estimator(thousand):
+    X, y, allowed = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0)
+    clf.fit(X, y, allowed=allowed)
+    assert_as_estimator(clf, X, allowed=allowed)
+    assert_as_estimator(clf, X.astype(np.float32), allowed=allowed)
+
+
+def test_kernel_of_ones_own_raises(thousand):
+    X, y, _ = thousand
+    clf = PrototypeClassifier(cube, solver="adam", epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"network must be .* got the kernel <function cube"):
+        to_onnx(clf, X)
+
+
+def test_recurrent_network_of_ones_own_raises(sequences):
+    def network(inputs, n_outputs, mask):
+        return keras.layers.Dense(n_outputs)(keras.layers.LSTM(5)(inputs, mask=mask))
+
+    X, y = sequences
+    clf = make_sequence(network=network).fit(X, y[:, 0])
+    with pytest.raises(ValueError, match=r"network must be .* for sequences, and tf2onnx"):
+        to_onnx(clf, X)
+
+
+@pytest.mark.usefixtures("registered")
+def test_network_of_ones_own_with_operators_too_new_raises(thousand):
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="target_opset must be 18 or less"):
+        skl2onnx.to_onnx(clf, X, target_opset=19)
+
+
+@keras_asks_for_np_object
+def test_network_of_ones_own_leaves_the_environment(thousand):
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0).fit(X, y)
+    before = dict(os.environ)
+    to_onnx(clf, X)
+    assert os.environ == before
+
+
+@keras_asks_for_np_object
+def test_network_that_tf2onnx_writes_wrongly_raises(thousand, monkeypatch):
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0).fit(X, y)
+    load = onnx.load
+
+    def load_another(path):
+        model = load(path)
+        (result,) = model.graph.output
+        model.graph.node[-1].output[0] = "positive"
+        model.graph.node.append(helper.make_node("Neg", ["positive"], [result.name]))
+        return model
+
+    monkeypatch.setattr("onnx.load", load_another)
+    with pytest.raises(ValueError, match="whose ONNX model returns other logits"):
+        to_onnx(clf, X)
+
+
+def test_tf2onnx_that_is_missing_raises(thousand, monkeypatch):
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, random_state=0).fit(X, y)
+    monkeypatch.setattr("skmask.onnx._own.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="tf2onnx must be installed"):
+        to_onnx(clf, X)
+
+
+# What is refused and what is imported.
+
+
+def test_classifier_of_another_package_raises(thousand):
+    X, y, _ = thousand
+    with pytest.raises(TypeError, match="estimator must be a classifier of skmask"):
+        to_onnx(LogisticRegression().fit(X, y), X)
+
+
+def test_classifier_that_is_not_fitted_raises(thousand):
+    with pytest.raises(NotFittedError, match="not fitted"):
+        to_onnx(make(), thousand[0])
+
+
+def test_model_passes_the_check_of_onnx(thousand, fitted):
+    onnx.checker.check_model(to_onnx(fitted, thousand[0]), full_check=True)
+
+
+def test_skl2onnx_that_is_missing_raises(thousand, fitted, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match=r'pip install "skmask\[onnx\]"'):
+        to_onnx(fitted, thousand[0])
+
+
+def test_described_network_is_written_without_tensorflow(tmp_path, thousand, fitted):
+    X = thousand[0]
+    (tmp_path / "fitted.pkl").write_bytes(pickle.dumps((fitted, X)))
     code = """
-import sys, joblib, numpy as np
-from skmask.onnx import to_onnx
-to_onnx(joblib.load("clf.joblib"), np.load("X.npy"))
-assert not {"tensorflow", "keras"} & {*sys.modules}
+import pickle, sys
+from pathlib import Path
+import skmask.onnx
+assert "skl2onnx" not in sys.modules
+fitted, X = pickle.loads(Path(sys.argv[1]).read_bytes())
+skmask.onnx.register()
+Path(sys.argv[2]).write_bytes(skmask.onnx.to_onnx(fitted, X).SerializeToString())
+assert not {"keras", "tensorflow"} & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-
-
-def test_missing_package_is_named():
-    code = """
-import sys
-sys.modules["skl2onnx"] = None
-try:
-    import skmask.onnx
-except ImportError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 'pip install "skmask[onnx]"' in done.stdout
+    paths = [str(tmp_path / name) for name in ("fitted.pkl", "model.onnx")]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True, timeout=120)
+    assert onnx.load(paths[1]) == to_onnx(fitted, X)

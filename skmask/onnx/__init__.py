@@ -1,15 +1,97 @@
-"""Export to ONNX: network and decision, with the mask as an input.
+"""Fitted classifiers as ONNX models, which run without Python, skmask and Keras."""
 
-Needs skl2onnx: `pip install "skmask[onnx]"`.
-"""
-
-try:
-    import skl2onnx  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        'skl2onnx must be installed for skmask.onnx; it is not. Run: pip install "skmask[onnx]".'
-    ) from error
-
-from skmask.onnx._convert import register, to_onnx
+from importlib import import_module
+from typing import Any
 
 __all__ = ["register", "to_onnx"]
+
+
+def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
+    """Return a fitted classifier as an ONNX model.
+
+    Parameters
+    ----------
+    estimator : skmask classifier, or Pipeline that ends in one
+        Fitted. The transformers of a pipeline are written by skl2onnx.
+    X : array-like of shape (n_samples, n_features) or (n_samples, n_steps, n_features)
+        Rows like those to come: the model takes input of this type, with this number of features,
+        for any number of rows and steps.
+    allowed : mask as in `predict`, "all", or None, default=None
+        A mask of the rows of X makes a mask like it the second input of the model, `allowed`,
+        an array of bool of shape (n_samples, n_classes), or for a mask by step
+        (n_samples, n_steps, n_classes). One of shape (n_classes,) becomes part of the model.
+        "all": no mask. None: an input if the fit had a mask that is not in columns of X.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Its inputs are "X", or what skl2onnx makes of the columns of a DataFrame in a pipeline,
+        and "allowed". Its outputs are "label" and "probabilities", as `predict` and
+        `predict_proba` return them; probabilities are float32 if X is.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed, or tf2onnx for a network of one's own.
+    ValueError
+        If a decision needs the costs of each row, for a network of one's own for sequences and a
+        kernel of one's own, and for masks that `predict` refuses.
+
+    Notes
+    -----
+    The columns of the input `allowed` are in the order of the parameter `classes`, or sorted
+    where it is None. A model checks nothing: where a mask allows no class the probabilities are
+    NaN, and a step is padding where all its features are NaN or `mask_value`, wherever it stands.
+
+    Networks of :mod:`skmask.networks` are written without TensorFlow, a network of one's own by
+    Keras and tf2onnx, which know most of Keras' layers, but not all.
+
+    Parameters that are read at prediction, as `decision` and `min_labels`, hold as they are now.
+
+    Examples
+    --------
+    >>> from onnxruntime import InferenceSession
+    >>> from skmask import RestrictedClassClassifier
+    >>> from skmask.datasets import make_restricted_classification
+    >>> from skmask.onnx import to_onnx
+    >>> X, y, allowed = make_restricted_classification(60, 5, 4, 2, random_state=0)
+    >>> clf = RestrictedClassClassifier((8,), epochs=2, random_state=0)
+    >>> model = to_onnx(clf.fit(X, y, allowed=allowed), X)
+    >>> session = InferenceSession(model.SerializeToString())
+    >>> labels, proba = session.run(None, {"X": X, "allowed": allowed})
+    >>> bool((labels == clf.predict(X, allowed=allowed)).all())
+    True
+    """
+    return _converters().model_of(estimator, X, allowed)
+
+
+def register() -> None:
+    """Let skl2onnx write the classifiers, alone and as steps of pipelines.
+
+    Afterwards `skl2onnx.to_onnx(pipeline, X)` works. Its models take X alone: for a classifier
+    whose mask is not in columns of X use :func:`to_onnx`. Its outputs are "label" and
+    "probabilities", arrays both, as with the option `zipmap=False`.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+
+    Examples
+    --------
+    >>> import skmask.onnx
+    >>> skmask.onnx.register()
+    """
+    _converters().register_converters()
+
+
+def _converters() -> Any:
+    try:
+        import_module("onnx")
+        import_module("skl2onnx")
+    except ImportError as error:
+        raise ImportError(
+            "skl2onnx must be installed to write ONNX; got none. "
+            'Install it with `pip install "skmask[onnx]"`.'
+        ) from error
+    return import_module("skmask.onnx._convert")

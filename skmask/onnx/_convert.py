@@ -1,250 +1,249 @@
-"""to_onnx and register: models from estimators and pipelines, converters for skl2onnx."""
+"""Models of classifiers, and converters of skl2onnx for them."""
 
 from typing import Any
 
 import numpy as np
-import onnx
-import skl2onnx
-from onnx import helper
-from skl2onnx.common.data_types import (
-    DoubleTensorType,
-    FloatTensorType,
-    Int64TensorType,
-    StringTensorType,
-)
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper
+from scipy import sparse
+from skl2onnx import to_onnx, update_registered_converter
+from skl2onnx.common import data_types
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-import skmask
+from skmask._version import __version__
+from skmask.data._masks import check_allowed, is_of_labels
+from skmask.data._messages import shown
 from skmask.estimators import record_of
-from skmask.onnx._decisions import answers_of, check_can_be_exported, label_type, takes_allowed
-from skmask.onnx._graph import Graph
+from skmask.estimators._cost_sensitive import CostSensitiveClassifier
+from skmask.estimators._multilabel import WeightedMultilabelClassifier
+from skmask.estimators._prototype import PrototypeClassifier
+from skmask.estimators._restricted import RestrictedClassClassifier
+from skmask.estimators._sequence import MaskedSequenceClassifier
+from skmask.onnx._answers import answers, needs_mask, shapes, type_of_labels
+from skmask.onnx._graph import Graph, Tensor, stacked
 
-__all__ = ["register", "to_onnx"]
+__all__ = ["model_of", "register_converters"]
 
-_OPSET = 18  # the newest that is the same in the oldest versions allowed
-_ESTIMATORS = (
-    "CostSensitiveClassifier",
-    "MaskedSequenceClassifier",
-    "PrototypeClassifier",
-    "RestrictedClassClassifier",
-    "WeightedMultilabelClassifier",
+ESTIMATORS = (
+    CostSensitiveClassifier,
+    MaskedSequenceClassifier,
+    PrototypeClassifier,
+    RestrictedClassClassifier,
+    WeightedMultilabelClassifier,
 )
+# Versions that the runtimes of the last years know.
+_OPSETS = {"": 18, "ai.onnx.ml": 3}
+_IR_VERSION = 8
+
+_AXES = ("rows", "steps")
+_OUTPUTS = ("label", "probabilities")
 
 
-def to_onnx(estimator: Any, X: Any, *, allowed: Any = None, target_opset: int = _OPSET) -> Any:
-    """Return an ONNX model of a fitted estimator, or of a pipeline that ends in one.
-
-    The model has the inputs "X" and, for an estimator fitted with a mask, "allowed"; the outputs
-    "label" and "probabilities". Probabilities of classes that are not allowed are exactly 0, and no
-    decision lands on them. Input is not checked in the model: each row must allow a class.
-
-    Parameters
-    ----------
-    estimator : estimator or Pipeline
-        Fitted. Its network must be one of `skmask.networks`. Steps before it are converted by
-        skl2onnx.
-    X : array-like of shape (n_samples, n_features) or (n_samples, n_steps, n_features)
-        A few rows: their type, float32 or float64, is that of the input; their number, and the
-        number of steps, are left open.
-    allowed : array-like of shape (n_samples, n_classes) or (n_samples, n_steps, n_classes), \
-            default=None
-        A few rows of the mask, needed after a fit with one. Their type, bool or a
-        number type, is that of the input. Columns are in the order of the estimator's `allowed`.
-        "all" leaves the restriction out.
-    target_opset : int, default=18
-        Version of ONNX's operators, 14 at least.
-
-    Returns
-    -------
-    onnx.ModelProto
-
-    Raises
-    ------
-    ValueError, TypeError
-        For an estimator that cannot be exported, and for a mask that is missing.
-
-    See Also
-    --------
-    register : for `skl2onnx.to_onnx`.
-
-    Examples
-    --------
-    >>> from skmask import RestrictedClassClassifier
-    >>> from skmask.datasets import make_restricted_classification
-    >>> from skmask.onnx import to_onnx
-    >>> X, y, allowed = make_restricted_classification(random_state=0)
-    >>> clf = RestrictedClassClassifier(epochs=2, random_state=0).fit(X, y, allowed=allowed)
-    >>> model = to_onnx(clf, X[:1], allowed=allowed[:1])
-    >>> [each.name for each in model.graph.input], [each.name for each in model.graph.output]
-    (['X', 'allowed'], ['label', 'probabilities'])
-    """
-    if not isinstance(estimator, Pipeline):
-        return _model(estimator, np.asarray(X), allowed, target_opset)
-    last = estimator[-1]
-    before = estimator[:-1]
-    if not len(before):
-        return _model(last, np.asarray(X), allowed, target_opset)
-    first = skl2onnx.to_onnx(before, np.asarray(X), target_opset=target_opset)
-    second = _model(last, np.asarray(before.transform(X)), allowed, target_opset, x="features")
-    second.ir_version = first.ir_version
-    return onnx.compose.merge_models(
-        first, second, io_map=[(first.graph.output[0].name, "features")]
-    )
+# Models with the mask as an input.
 
 
-def _model(estimator: Any, X: np.ndarray, allowed: Any, opset: int, *, x: str = "X") -> Any:
-    """Return the model of an estimator alone, its rows called `x`."""
-    _check_is_ours(estimator)
-    check_is_fitted(estimator)
-    check_can_be_exported(estimator)
-    fit = record_of(estimator)
-    g = Graph(opset, fit.dtype)
-    dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.dtype(np.float32)
-    inputs = [_info(x, dtype, [None] * X.ndim if X.ndim > 2 else [None, *X.shape[1:]])]
-    mask, rank = None, 2
-    if takes_allowed(estimator) and not (isinstance(allowed, str) and allowed == "all"):
-        if allowed is None:
-            raise ValueError(
-                "allowed must be given for an estimator fitted with a mask; got None. Pass a few "
-                "rows of it, or allowed='all' to leave the restriction out."
-            )
-        example = np.asarray(allowed)
-        rank, n_classes = example.ndim, len(fit["classes_"])
-        if rank not in (2, 3) or example.shape[-1] != n_classes:
-            raise ValueError(
-                "allowed must have a column for each of the "
-                f"{n_classes} classes, and a row for each of X; got shape {example.shape}. Pass "
-                "a few rows of the mask."
-            )
-        inputs.append(_info("allowed", example.dtype, [None] * (rank - 1) + [n_classes]))
-        mask = g.cast("allowed", np.bool_)
-    label, proba = answers_of(g, estimator, g.cast(x, g.dtype), mask, rank)
-    return _finished(g, estimator, inputs, label, proba)
-
-
-def _check_is_ours(estimator: Any) -> None:
-    kinds = tuple(getattr(skmask, name) for name in _ESTIMATORS)
-    if not isinstance(estimator, kinds):
+def model_of(estimator: Any, X: Any, allowed: Any) -> ModelProto:
+    """Return the model that :func:`skmask.onnx.to_onnx` documents."""
+    before = []
+    if isinstance(estimator, Pipeline):
+        estimator, before = estimator.steps[-1][1], estimator.steps[:-1]
+    if not isinstance(estimator, ESTIMATORS):
         raise TypeError(
-            "estimator must be one of skmask's, or a Pipeline that ends in one; got "
-            f"{type(estimator).__name__}. Use skl2onnx for others."
+            "estimator must be a classifier of skmask, or a Pipeline that ends in one; got "
+            f"{shown(estimator)}. Convert others with skl2onnx."
         )
-
-
-def _info(name: str, dtype: Any, shape: list[int | None]) -> Any:
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def _finished(g: Graph, estimator: Any, inputs: list[Any], label: str, proba: str) -> Any:
-    """Return a model with the outputs by their names."""
     fit = record_of(estimator)
-    g.nodes.append(helper.make_node("Identity", [label], ["label"]))
-    g.nodes.append(helper.make_node("Identity", [proba], ["probabilities"]))
-    steps = fit.signature.steps
-    by_step = [] if steps is None else [None if steps == "each" else steps]
-    of_labels = [len(fit["label_names_"])] if label_is_matrix(estimator) else []
-    kind = np.dtype(object) if label_type(estimator) is str else np.dtype(np.int64)
-    outputs = [
-        _info("label", kind, [None, *by_step, *of_labels]),
-        _info("probabilities", g.dtype, [None, *by_step, _n_columns(estimator)]),
-    ]
-    graph = helper.make_graph(g.nodes, "skmask", inputs, outputs, g.constants)
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", g.opset)],
-        producer_name="skmask",
-        producer_version=skmask.__version__,
+    graph = Graph("skmask", _OPSETS[""])
+    start = _transformed(before, X, graph) if before else _as_passed(X, graph)
+    mask, of_mask = _mask(fit, graph, X, allowed)
+    results = answers(estimator, fit, start.rows, start.n_axes, mask)
+    outputs = []
+    for value, name, shape in zip(results, _OUTPUTS, shapes(fit), strict=True):
+        graph.nodes.append(helper.make_node("Identity", [value.name], [name]))
+        outputs.append(_info(name, value.dtype, shape))
+    whole = helper.make_graph(
+        [*start.nodes, *graph.nodes],
+        type(estimator).__name__,
+        [*start.inputs, *of_mask],
+        outputs,
+        [*start.constants, *graph.constants],
     )
-    model.ir_version = 8
-    onnx.checker.check_model(model)
+    model = helper.make_model(
+        whole,
+        opset_imports=[helper.make_opsetid(*each) for each in start.opsets.items()],
+        ir_version=_IR_VERSION,
+        producer_name="skmask",
+        producer_version=__version__,
+    )
+    checker.check_model(model)
     return model
 
 
-def label_is_matrix(estimator: Any) -> bool:
-    """Say whether an estimator predicts a 0 or 1 for each label."""
-    return record_of(estimator).values.get("is_one_vs_rest") is False
+class _Start:
+    """What stands before the classifier: inputs of the model, and nodes of transformers."""
+
+    def __init__(self, rows: Tensor, n_axes: int, inputs: list[ValueInfoProto]):
+        self.rows = rows
+        self.n_axes = n_axes
+        self.inputs = inputs
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.opsets = {"": _OPSETS[""]}
 
 
-def _n_columns(estimator: Any) -> int:
-    """Return the number of columns of the probabilities."""
-    fit = record_of(estimator)
-    return len(fit["label_names_"] if label_is_matrix(estimator) else fit["classes_"])
+def _as_passed(X: Any, graph: Graph) -> _Start:
+    """Return the input of a classifier that stands alone."""
+    is_list = isinstance(X, list | tuple)
+    dtype = np.dtype(np.float64)
+    if not is_list and np.dtype(_array(X).dtype).kind in "biuf":
+        dtype = np.dtype(_array(X).dtype)
+    if is_list:  # of sequences, or of rows
+        n_axes = 1 + max(np.ndim(each) for each in X)
+        n_last = np.shape(X[0])[-1]
+    else:
+        n_axes, n_last = len(X.shape), X.shape[-1]
+    shape = (*[None] * (n_axes - 1), n_last)
+    return _Start(graph.value("X", dtype), n_axes, [_info("X", dtype, shape)])
+
+
+def _array(X: Any) -> Any:
+    return X if sparse.issparse(X) else np.asarray(X)
+
+
+def _transformed(steps: list[Any], X: Any, graph: Graph) -> _Start:
+    """Return the outputs of the transformers of a pipeline, which skl2onnx writes."""
+    model = to_onnx(Pipeline(steps), X, target_opset=_OPSETS)
+    (output,) = model.graph.output
+    tensor = output.type.tensor_type
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    start = _Start(graph.value(output.name, dtype), len(tensor.shape.dim), list(model.graph.input))
+    start.nodes, start.constants = list(model.graph.node), list(model.graph.initializer)
+    start.opsets |= {each.domain: each.version for each in model.opset_import if each.domain}
+    return start
+
+
+def _mask(fit: Any, graph: Graph, X: Any, allowed: Any) -> tuple[Any, list[ValueInfoProto]]:
+    """Return the mask as `answers` takes it, and the input of the model that it is."""
+    if allowed is not None and "is_restricted" not in fit.values:
+        raise ValueError(
+            "allowed must be None for a classifier without masks; got a mask. Leave it out."
+        )
+    if isinstance(allowed, str) and allowed == "all":
+        return "all", []
+    if fit.values.get("mask_columns") is not None:
+        if allowed is not None:
+            raise ValueError(
+                "allowed must not be given together with allowed_columns; got both. Drop one of "
+                "them."
+            )
+        return None, []
+    if allowed is None and not needs_mask(fit):
+        return None, []
+    labels, by_step = fit["announced"], fit.signature.steps is not None
+    n_axes = 3 if by_step else 2
+    if allowed is not None:
+        n_axes = _axes_of_mask(allowed)
+        if n_axes < 3:
+            mask = check_allowed(allowed, n_samples=_n_rows(X), classes=labels)
+        if n_axes < 2:  # sorted by class, and `answers` sorts
+            return mask[0, np.argsort(np.argsort(labels))], []
+    given = graph.value("allowed", bool)
+    info = _info("allowed", given.dtype, (*[None] * (n_axes - 1), len(labels)))
+    return (given.with_axis(1) if by_step and n_axes == 2 else given), [info]
+
+
+def _axes_of_mask(allowed: Any) -> int:
+    """Return 1 for a mask that holds for all rows, 2 for one by row, 3 for one by step."""
+    if is_of_labels(allowed):
+        return 2
+    return len(allowed.shape) if hasattr(allowed, "shape") else np.ndim(allowed)
+
+
+def _n_rows(X: Any) -> int:
+    return X.shape[0] if hasattr(X, "shape") else len(X)
+
+
+def _info(name: str, dtype: np.dtype, shape: tuple[Any, ...]) -> ValueInfoProto:
+    """Return the description of an input or output, whose open lengths have names."""
+    lengths = [
+        axis if length is None else length
+        for length, axis in zip(shape, [*_AXES, None][: len(shape)], strict=True)
+    ]
+    return helper.make_tensor_value_info(name, _onnx_type(dtype), lengths)
+
+
+def _onnx_type(dtype: np.dtype) -> int:
+    return TensorProto.STRING if dtype.kind == "O" else helper.np_dtype_to_tensor_dtype(dtype)
 
 
 # Converters for skl2onnx.
 
 
-def register() -> None:
-    """Register the estimators with skl2onnx, so that `skl2onnx.to_onnx(pipeline, X)` takes them.
-
-    For estimators that predict from X alone: fitted without a mask, or with `allowed_columns`. For
-    a mask of its own use `skmask.onnx.to_onnx`. Probabilities come as one array (no ZipMap).
-
-    Examples
-    --------
-    >>> import skl2onnx
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> import skmask.onnx
-    >>> from skmask import CostSensitiveClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> pipe = make_pipeline(StandardScaler(), CostSensitiveClassifier(epochs=2)).fit(X, y)
-    >>> skmask.onnx.register()
-    >>> model = skl2onnx.to_onnx(pipe, X[:1])
-    >>> [each.name for each in model.graph.output]
-    ['label', 'probabilities']
-    """
-    for name in _ESTIMATORS:
-        skl2onnx.update_registered_converter(
-            getattr(skmask, name), f"Skmask{name}", _shapes, _convert, parser=_parse
+def register_converters() -> None:
+    """Tell skl2onnx how the classifiers are written."""
+    for kind in ESTIMATORS:
+        update_registered_converter(
+            kind,
+            f"Skmask{kind.__name__}",
+            _declare_types,
+            _convert,
+            parser=_parse,
+            options={"zipmap": [False]},
         )
 
 
-def _parse(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
+def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare the classifier and its two outputs."""
     operator = scope.declare_local_operator(f"Skmask{type(model).__name__}", model)
-    operator.inputs.extend(inputs)
-    for name in ("label", "probabilities"):
-        operator.outputs.append(scope.declare_local_variable(name, FloatTensorType()))
+    operator.inputs = inputs
+    for name in _OUTPUTS:
+        operator.outputs.append(scope.declare_local_variable(name, data_types.FloatTensorType()))
     return operator.outputs
 
 
-def _shapes(operator: Any) -> None:
-    estimator = operator.raw_operator
-    of_labels = [len(record_of(estimator)["label_names_"])] if label_is_matrix(estimator) else []
-    kind = StringTensorType if label_type(estimator) is str else Int64TensorType
-    is_double = isinstance(operator.inputs[0].type, DoubleTensorType)
-    floats = DoubleTensorType if is_double else FloatTensorType
-    operator.outputs[0].type = kind([None, *of_labels])
-    operator.outputs[1].type = floats([None, _n_columns(estimator)])
+def _declare_types(operator: Any) -> None:
+    """Set types and shapes of the outputs."""
+    fit = record_of(operator.raw_operator)
+    is_float32 = all(isinstance(each.type, data_types.FloatTensorType) for each in operator.inputs)
+    of_proba = np.float32 if is_float32 else np.float64
+    types = type_of_labels(fit), np.dtype(of_proba)
+    for output, dtype, shape in zip(operator.outputs, types, shapes(fit), strict=True):
+        output.type = _SKL2ONNX[dtype.name](list(shape))
+
+
+_SKL2ONNX = {
+    "bool": data_types.BooleanTensorType,
+    "float32": data_types.FloatTensorType,
+    "float64": data_types.DoubleTensorType,
+    "int64": data_types.Int64TensorType,
+    "object": data_types.StringTensorType,
+}
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of a classifier to a model of skl2onnx."""
     estimator = operator.raw_operator
-    check_can_be_exported(estimator)
-    if takes_allowed(estimator):
+    fit = record_of(estimator)
+    if needs_mask(fit):
         raise ValueError(
-            "allowed must stand in columns of X (allowed_columns) for skl2onnx, which hands over X "
-            "only; got an estimator fitted with the argument. Use skmask.onnx.to_onnx."
+            "allowed must be an input of the model after a fit with a mask; got a model of "
+            "skl2onnx, which has X alone. Use skmask.onnx.to_onnx, or fit with allowed_columns."
         )
-    g = Graph(container.target_opset, record_of(estimator).dtype)
-    g.prefix = scope.get_unique_operator_name("skmask")
-    x = g.cast(operator.inputs[0].full_name, g.dtype)
-    label, proba = answers_of(g, estimator, x, None, 2)
-    is_double = isinstance(operator.outputs[1].type, DoubleTensorType)
-    proba = g.cast(proba, np.float64 if is_double else np.float32)
-    for found, wanted in zip((label, proba), operator.outputs, strict=True):
-        g.nodes.append(helper.make_node("Identity", [found], [wanted.full_name], g.name()))
-    container.initializers.extend(g.constants)
-    for node in g.nodes:
-        attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-        container.add_node(
-            node.op_type,
-            list(node.input),
-            list(node.output),
-            op_version=g.opset,
-            name=node.name,
-            **attributes,
-        )
+    graph = Graph(scope.get_unique_operator_name("skmask"), container.target_opset)
+    inputs = [
+        graph.value(each.full_name, helper.tensor_dtype_to_np_dtype(_element_type(each)))
+        for each in operator.inputs
+    ]
+    if len(inputs) > 1:  # one for each column
+        widest = np.result_type(*(each.dtype for each in inputs))
+        inputs = [stacked([each.cast(widest) for each in inputs], 1)]
+    n_axes = len(operator.inputs[0].type.shape)
+    results = answers(estimator, fit, inputs[0], n_axes, None)
+    for value, output in zip(results, operator.outputs, strict=True):
+        graph.nodes.append(helper.make_node("Identity", [value.name], [output.full_name]))
+    container.initializers.extend(graph.constants)
+    container.nodes.extend(graph.nodes)
+    container.node_domain_version_pair_sets.add(("", container.target_opset))
+
+
+def _element_type(variable: Any) -> int:
+    return data_types.guess_proto_type(variable.type)

@@ -1,193 +1,142 @@
-"""From rows and mask to labels and probabilities, as ONNX nodes: the way of each estimator."""
+"""From logits to labels and probabilities, as ONNX: as in skmask.decisions."""
 
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
 
-from skmask.estimators import Fit, record_of
-from skmask.networks import Network
-from skmask.onnx._graph import Graph
-from skmask.onnx._networks import logits_of, real_steps
+from skmask.onnx._graph import Tensor, stacked
 
-__all__ = ["answers_of", "check_can_be_exported", "label_type", "takes_allowed"]
+__all__ = ["of_classes", "of_labels", "of_steps"]
 
-
-def takes_allowed(estimator: Any) -> bool:
-    """Say whether an estimator was fitted with a mask that does not stand in columns of X."""
-    fit = record_of(estimator)
-    return bool(fit.values.get("is_restricted")) and fit["mask_columns"] is None
+Answers = tuple[Tensor, Tensor]
 
 
-def check_can_be_exported(estimator: Any) -> None:
-    """Raise for an estimator whose decision needs more than X and `allowed`."""
-    fit = record_of(estimator)
-    needs_costs = fit.values.get("costs_depend_on_row") and estimator.decision != "argmax"
-    if needs_costs:
-        raise ValueError(
-            "costs must not differ by row for an export of CostSensitiveClassifier; got a fit with "
-            "costs of shape (n_samples, n_classes, n_classes). Set decision='argmax', or compute "
-            "the cheapest class from the probabilities."
-        )
-    label_type(estimator)
-
-
-def label_type(estimator: Any) -> type:
-    """Return np.int64 or str: the type of the labels in the graph."""
-    fit = record_of(estimator)
-    if fit.values.get("is_one_vs_rest") is False:
-        return np.int64
-    kinds = {np.asarray(fit["classes_"]).dtype.kind}
-    if kinds <= set("iub"):
-        return np.int64
-    if kinds <= {"U"} or all(isinstance(label, str) for label in fit["classes_"].tolist()):
-        return str
-    raise TypeError(
-        "y must hold whole numbers or strings for an export; got classes of type "
-        f"{fit['classes_'].dtype}. Encode them with sklearn.preprocessing.LabelEncoder."
-    )
-
-
-def answers_of(g: Graph, estimator: Any, x: str, allowed: str | None, rank: int) -> tuple[str, str]:
-    """Return the names of labels and of probabilities.
+def of_classes(estimator: Any, fit: Any, scores: Tensor, mask: Tensor | None) -> Answers:
+    """Return the label and the probabilities of each row.
 
     Parameters
     ----------
-    g : Graph
-    estimator : one of the five, fitted
-    x : str
-        Rows, in the type of the graph.
-    allowed : str or None
-        Mask, bool, its columns in the order that the estimator documents.
-    rank : int
-        Number of axes of the mask.
+    estimator : SoftmaxClassifier
+        Whose parameter `decision`, if it has one, says how labels are chosen.
+    fit : Fit
+    scores : Tensor
+        Logits, of shape (n, n_classes).
+    mask : Tensor of bool, or None
+        Which classes are allowed, in the order of the logits.
     """
-    fit = record_of(estimator)
-    if "label_names_" in fit.values:
-        return _of_labels(g, estimator, fit, x)
-    if "mask_value" in fit.values:
-        return _of_sequences(g, fit, x, allowed, rank)
-    x, allowed = _split_off(g, fit, x, allowed)
-    logits = _restricted(g, fit, _logits(g, fit, x), allowed)
-    proba = g("Softmax", logits, axis=1)
-    if "cost_matrix_" in fit.values and estimator.decision != "argmax":
-        code = _cheapest(g, fit["cost_matrix_"], logits, proba)
+    scores, proba = _restricted(scores, mask)
+    if hasattr(estimator, "decision"):
+        estimator._check_read_now("decision")
+    if getattr(estimator, "decision", "argmax") == "argmax":
+        best = scores.argmax()
     else:
-        code = g("ArgMax", logits, axis=1, keepdims=0)
-    return _decoded(g, estimator, fit["classes_"], code), proba
+        best = _cheapest(scores, proba, mask, _costs_of_all(fit))
+    return best.labelled(fit["classes_"]), proba
 
 
-def _logits(g: Graph, fit: Fit, x: str) -> str:
-    weights = fit.learnt_weights if isinstance(fit.network, Network) else []
-    return logits_of(g, fit.network, weights, x, fit.signature)
+def of_steps(fit: Any, scores: Tensor, mask: Tensor | None, real: Tensor | None) -> Answers:
+    """Return the labels and the probabilities of each step, `padding_label_` and NaN at padding.
+
+    Parameters
+    ----------
+    fit : Fit
+    scores : Tensor
+        Logits, of shape (n, n_steps, n_classes).
+    mask : Tensor of bool, or None
+        Which classes are allowed.
+    real : Tensor of bool of shape (n, n_steps, 1), or None
+        Which steps are no padding. None: all.
+    """
+    scores, proba = _restricted(scores, mask)
+    best, classes = scores.argmax(), fit["classes_"]
+    if real is None:
+        return best.labelled(classes), proba
+    is_real = real.apply("Squeeze", scores.graph.constant([2], np.int64))
+    best = best.where(is_real, len(classes))
+    # Labels are numbers, strings or objects, as those at padding are.
+    mark = np.asarray([fit["padding_label_"]], object if classes.dtype.kind == "O" else None)
+    return best.labelled(np.concatenate([classes, mark])), proba.where(real, np.nan)
 
 
-def _decoded(g: Graph, estimator: Any, classes: np.ndarray, code: str) -> str:
-    """Return the label of each class number."""
-    labels = g.constant(np.asarray(classes.tolist(), label_type(estimator)))
-    return g("Gather", labels, code, axis=0)
+def _restricted(scores: Tensor, mask: Tensor | None) -> Answers:
+    """Return logits, -inf where a class is not allowed, and their softmax, exactly 0 there."""
+    if mask is None:
+        return scores, scores.apply("Softmax", axis=-1)
+    scores = scores.where(mask, -np.inf)
+    # Runtimes may bound the exponent, and leave a number above 0.
+    return scores, scores.apply("Softmax", axis=-1).where(mask, 0)
 
 
-def _split_off(g: Graph, fit: Fit, x: str, allowed: str | None) -> tuple[str, str | None]:
-    """Return features and mask, where the mask stands in columns of X."""
-    columns = fit["mask_columns"]
-    if columns is None:
-        return x, allowed
-    features = np.setdiff1d(np.arange(fit["n_features_in_"]), columns)
-    mask = g("Gather", x, g.constant(columns, np.int64), axis=1)
-    x = g("Gather", x, g.constant(features, np.int64), axis=1)
-    return x, g("Greater", mask, g.number(0.5))
+def _costs_of_all(fit: Any) -> np.ndarray:
+    if fit["costs_depend_on_row"]:
+        raise ValueError(
+            "costs must be the same for all rows to be written as ONNX; got a fit with costs of "
+            "shape (n_samples, n_classes, n_classes). Set decision='argmax', or choose by the "
+            "probabilities and the costs of the rows."
+        )
+    return fit["cost_matrix_"]
 
 
-def _restricted(g: Graph, fit: Fit, logits: str, allowed: str | None, axis: int = 1) -> str:
-    """Return logits with -inf where a class is not allowed."""
-    if allowed is None:
-        return logits
-    order = g.constant(np.argsort(fit["announced"]), np.int64)
-    return g("Where", g("Gather", allowed, order, axis=axis), logits, g.number(-np.inf))
+def _cheapest(scores: Tensor, proba: Tensor, mask: Tensor | None, costs: np.ndarray) -> Tensor:
+    """Return the number of the allowed class of the lowest expected cost."""
+    costs = np.ldexp(costs, -np.frexp(np.abs(costs).max(initial=0))[1])
+    savings = proba.cast(np.float64) @ (costs.max(axis=-1, keepdims=True) - costs)
+    if mask is not None:
+        savings = savings.where(mask, -np.inf)
+    is_best = savings.equals(savings.maximum(1))
+    return scores.where(is_best, -np.inf).argmax()
 
 
-def _cheapest(g: Graph, costs: np.ndarray, logits: str, proba: str) -> str:
-    """Return the class of the lowest expected cost; of equal ones the most probable."""
-    costs = costs / (np.abs(costs).max() or 1.0)
-    saved = g.constant(costs.max(axis=1, keepdims=True) - costs, np.float64)
-    savings = g("MatMul", g.cast(proba, np.float64), saved)
-    is_out = g("Equal", logits, g.number(-np.inf))
-    savings = g("Where", is_out, g.constant(-np.inf, np.float64), savings)
-    is_best = g("Equal", savings, g.reduce("ReduceMax", savings, 1))
-    return g("ArgMax", g("Where", is_best, logits, g.number(-np.inf)), axis=1, keepdims=0)
+def of_labels(estimator: Any, fit: Any, logits: Tensor) -> Answers:
+    """Return 0 or 1 and the probability of each label, or of each class of one against the rest.
 
-
-# Labels.
-
-
-def _of_labels(g: Graph, estimator: Any, fit: Fit, x: str) -> tuple[str, str]:
-    logits = g.cast(_logits(g, fit, x), np.float64)
-    cutoffs = np.log(fit["thresholds_"]) - np.log1p(-fit["thresholds_"])
-    above = g("Sub", logits, g.constant(cutoffs, np.float64))
-    if estimator.calibrated:
-        logits = g("Sub", logits, g.constant(np.log(fit["pos_weight_"]), np.float64))
+    Parameters
+    ----------
+    estimator : WeightedMultilabelClassifier
+        Its `min_labels` and `calibrated` are read.
+    fit : Fit
+    logits : Tensor of float64 of shape (n, n_labels)
+    """
+    cutoffs, n_labels = logit(fit["thresholds_"]), len(fit["label_names_"])
+    estimator._check_read_now("min_labels")
+    if estimator.min_labels > n_labels:
+        raise ValueError(
+            f"min_labels must not be above the number of labels, {n_labels}; got "
+            f"{estimator.min_labels}. Ask for fewer."
+        )
+    # What is taken off does not depend on the logits.
+    calibrated = logits + estimator._calibrated(fit, np.zeros(n_labels))
     if fit["is_one_vs_rest"]:
-        return _one_vs_rest(g, estimator, fit, above, logits)
-    is_predicted = g("Greater", above, g.constant(0, np.float64))
-    label = g.cast(is_predicted, np.int64)
+        return _of_one_against_rest(fit["classes_"], logits - cutoffs, calibrated)
+    predicted = logits - cutoffs > 0
     if estimator.min_labels:
-        first = g("Where", is_predicted, g.constant(np.inf, np.float64), logits)
-        n_labels = g.constant([estimator.min_labels], np.int64)
-        _, numbers = g.outputs("TopK", 2, first, n_labels, axis=1)
-        ones = g.filled([g.length(x, 0), n_labels], 1, np.int64)
-        label = g("ScatterElements", label, numbers, ones, axis=1)
-    return label, g.cast(g("Sigmoid", logits), g.dtype)
+        predicted = _with_at_least(predicted, calibrated, estimator.min_labels)
+    return predicted.cast(np.int64), calibrated.apply("Sigmoid")
 
 
-def _one_vs_rest(g: Graph, estimator: Any, fit: Fit, above: str, logits: str) -> tuple[str, str]:
-    """Return classes, and probabilities that sum to 1."""
-    classes = fit["classes_"]
-    proba = g("Sigmoid", logits)
-    if fit.signature.n_outputs > 1:
-        # The softmax of log p: no row of tiny probabilities is divided by 0.
-        positive = g("Log", g("Add", g.constant(1.0), g("Exp", g("Neg", g("Abs", logits)))))
-        log_proba = g("Sub", g("Min", logits, g.constant(0.0)), positive)
-        code = g("ArgMax", above, axis=1, keepdims=0)
-        proba = g("Softmax", log_proba, axis=1)
-    elif len(classes) == 2:
-        code = g.cast(g("Greater", above, g.constant(0.0)), np.int64)
-        code = g("Squeeze", code, g.constant([1], np.int64))
-        proba = g("Concat", g("Sigmoid", g("Neg", logits)), proba, axis=1)
-    else:
-        code = g.filled([g.length(above, 0)], 0, np.int64)
-        proba = g.filled([g.length(above, 0), g.constant([1], np.int64)], 1.0, np.float64)
-    return _decoded(g, estimator, classes, code), g.cast(proba, g.dtype)
+def _of_one_against_rest(classes: np.ndarray, above: Tensor, calibrated: Tensor) -> Answers:
+    if len(classes) > 2:
+        return above.argmax().labelled(classes), _log_sigmoid(calibrated).apply("Softmax", axis=-1)
+    is_second = (above > 0).cast(np.int64) * (len(classes) - 1)
+    best = is_second.apply("Squeeze", above.graph.constant([1], np.int64))
+    if len(classes) == 1:
+        return best.labelled(classes), calibrated * 0 + 1
+    proba = stacked([(-calibrated).apply("Sigmoid"), calibrated.apply("Sigmoid")], 1)
+    return best.labelled(classes), proba
 
 
-# Sequences.
+def _log_sigmoid(x: Tensor) -> Tensor:
+    return x.apply("Min", 0) - ((-x.apply("Abs")).apply("Exp") + 1).apply("Log")
 
 
-def _of_sequences(g: Graph, fit: Fit, x: str, allowed: str | None, rank: int) -> tuple[str, str]:
-    if fit["columns_are_steps"]:
-        x = g.with_axis(x, 2)
-    x = _with_nan_at_padding(g, x, fit["mask_value"])
-    steps = fit.signature.steps
-    logits = _logits(g, fit, x)
-    if allowed is not None and steps is not None and rank == 2:
-        allowed = g.with_axis(allowed, 1)
-    axis = 1 if steps is None else 2
-    logits = _restricted(g, fit, logits, allowed, axis)
-    proba = g("Softmax", logits, axis=axis)
-    code = g("ArgMax", logits, axis=axis, keepdims=0)
-    kind = np.int64 if fit["classes_"].dtype.kind in "iub" else str
-    label = g("Gather", g.constant(np.asarray(fit["classes_"].tolist(), kind)), code, axis=0)
-    if steps != "each":
-        return label, proba
-    real = real_steps(g, x)
-    padding = g.constant(np.asarray(fit["padding_label_"], kind))
-    proba = g("Where", g.with_axis(real, 2), proba, g.number(np.nan))
-    return g("Where", real, label, padding), proba
-
-
-def _with_nan_at_padding(g: Graph, x: str, mask_value: float) -> str:
-    """Return sequences with NaN at the steps that are a value throughout."""
-    if np.isnan(mask_value):
-        return x
-    differs = g.cast(g("Not", g("Equal", x, g.number(mask_value))), np.float32)
-    is_real = g("Greater", g.reduce("ReduceMax", differs, 2), g.constant(0.5, np.float32))
-    return g("Where", is_real, x, g.number(np.nan))
+def _with_at_least(predicted: Tensor, proba: Tensor, n_labels: int) -> Tensor:
+    """Add to each row its most probable labels until it has as many as it must."""
+    graph = proba.graph
+    # Those that are predicted come first; of equal ones the first.
+    order = proba.graph.constant(np.inf, proba.dtype).where(predicted, proba)
+    k = graph.constant([n_labels], np.int64)
+    _, best = graph.outputs_of("TopK", [order.name, k.name], 2, axis=1)
+    numbers = graph.value(best, np.int64)
+    ones = numbers * 0 + 1
+    return predicted.cast(np.int64).apply("ScatterElements", numbers, ones, axis=1)

@@ -1,85 +1,218 @@
-"""Graph: nodes and constants of an ONNX graph, written down operation by operation."""
+"""Graph and Tensor: ONNX nodes, written as expressions."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "Tensor", "stacked"]
 
-# Versions from which on an operator takes its axes as an input.
-_AXES_AS_INPUT = {"ReduceMax": 18, "ReduceMin": 18, "ReduceSum": 13}
+# The first version of the operators in which all that is used here has its present meaning.
+OLDEST_OPSET = 13
+# From here on the axes of a reduction are an input, as those of ReduceSum are before.
+_AXES_ARE_INPUTS = 18
 
 
 class Graph:
-    """Nodes and constants, with names of their own.
+    """Nodes and constants of a graph that grows.
 
     Parameters
     ----------
+    prefix : str
+        Start of the names of all values.
     opset : int
-        Version of ONNX's operators.
-    dtype : str
-        "float32" or "float64": type of the network's arithmetic.
+        Version of the ONNX operators.
     """
 
-    def __init__(self, opset: int, dtype: str):
+    def __init__(self, prefix: str, opset: int):
+        if opset < OLDEST_OPSET:
+            raise ValueError(f"target_opset must be {OLDEST_OPSET} or more; got {opset}. Raise it.")
         self.opset = opset
-        self.dtype = np.dtype(dtype)
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self.prefix = "skmask"
-        self._n_names = 0
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self._prefix = prefix
+        self._names: list[str] = []
 
-    def name(self) -> str:
+    def body(self) -> "Graph":
+        """Return a graph inside this one, whose constants and names are those of this one."""
+        inner = Graph(self._prefix, self.opset)
+        inner.constants, inner._names = self.constants, self._names
+        return inner
+
+    def new_name(self) -> str:
         """Return a name that no other value has."""
-        self._n_names += 1
-        return f"{self.prefix}_{self._n_names}"
+        self._names.append(f"{self._prefix}_{len(self._names)}")
+        return self._names[-1]
 
-    def constant(self, value: Any, dtype: Any = None) -> str:
-        """Add a constant; return its name."""
-        array = np.asarray(value, dtype)
-        if array.dtype.kind == "U":
+    def constant(self, values: Any, dtype: Any = None) -> "Tensor":
+        """Return a constant; strings are of dtype object."""
+        array = np.asarray(values, dtype)
+        name = self.new_name()
+        if array.dtype.kind in "OUS":
             array = array.astype(object)
-        name = self.name()
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
+            data = [str(each).encode() for each in array.ravel()]
+            proto = helper.make_tensor(name, TensorProto.STRING, array.shape, data)
+        else:
+            # Views of fitted arrays may have their axes swapped.
+            proto = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+        self.constants.append(proto)
+        return Tensor(self, name, array.dtype)
 
-    def number(self, value: Any) -> str:
-        """Add a constant of the network's type; return its name."""
-        return self.constant(value, self.dtype)
+    def value(self, name: str, dtype: Any) -> "Tensor":
+        """Return the value of this name that another part of the model computes."""
+        return Tensor(self, name, np.dtype(dtype))
 
-    def __call__(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node of one output; return its name."""
-        (output,) = self.outputs(kind, 1, *inputs, **attributes)
-        return output
+    def outputs_of(
+        self, kind: str, inputs: list[str], n_outputs: int, **settings: Any
+    ) -> list[str]:
+        """Add a node, and return the names of its outputs."""
+        outputs = [self.new_name() for _ in range(n_outputs)]
+        self.nodes.append(helper.make_node(kind, inputs, outputs, **settings))
+        return outputs
 
-    def outputs(self, kind: str, n_outputs: int, *inputs: str, **attributes: Any) -> list[str]:
-        """Add a node; return the names of its outputs."""
-        names = [self.name() for _ in range(n_outputs)]
-        self.nodes.append(helper.make_node(kind, list(inputs), names, self.name(), **attributes))
-        return names
 
-    def cast(self, value: str, dtype: Any) -> str:
-        """Return a value in another type."""
-        return self("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+class Tensor:
+    """A value of a graph; operators add nodes to it.
 
-    def reduce(self, kind: str, value: str, axis: int, *, keepdims: bool = True) -> str:
-        """Return a maximum or a sum over an axis."""
-        if self.opset >= _AXES_AS_INPUT[kind]:
-            return self(kind, value, self.constant([axis], np.int64), keepdims=int(keepdims))
-        return self(kind, value, axes=[axis], keepdims=int(keepdims))
+    Numbers and arrays beside it become constants of its type.
 
-    def with_axis(self, value: str, axis: int) -> str:
-        """Return a value with a new axis of length 1."""
-        return self("Unsqueeze", value, self.constant([axis], np.int64))
+    Parameters
+    ----------
+    graph : Graph
+    name : str
+    dtype : dtype
+    """
 
-    def length(self, value: str, axis: int) -> str:
-        """Return the length of an axis, shape (1,)."""
-        return self("Gather", self("Shape", value), self.constant([axis], np.int64))
+    # So that `array - tensor` is an expression of tensors, not an array of them.
+    __array_ufunc__ = None
 
-    def filled(self, shape: Sequence[str], value: Any, dtype: Any) -> str:
-        """Return an array of one value, its shape put together from lengths of shape (1,)."""
-        tensor = numpy_helper.from_array(np.asarray([value], dtype))
-        return self("ConstantOfShape", self("Concat", *shape, axis=0), value=tensor)
+    def __init__(self, graph: Graph, name: str, dtype: np.dtype):
+        self.graph = graph
+        self.name = name
+        self.dtype = dtype
+
+    def __add__(self, other: Any) -> "Tensor":
+        return self.apply("Add", other)
+
+    def __sub__(self, other: Any) -> "Tensor":
+        return self.apply("Sub", other)
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return self._constant(other) - self
+
+    def __mul__(self, other: Any) -> "Tensor":
+        return self.apply("Mul", other)
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        return self.apply("Div", other)
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        return self.apply("MatMul", other)
+
+    def __neg__(self) -> "Tensor":
+        return self.apply("Neg")
+
+    def __and__(self, other: Any) -> "Tensor":
+        return self.apply("And", other)
+
+    def __or__(self, other: Any) -> "Tensor":
+        return self.apply("Or", other)
+
+    def __invert__(self) -> "Tensor":
+        return self.apply("Not")
+
+    def __gt__(self, other: Any) -> "Tensor":
+        return self.apply("Greater", other, dtype=bool)
+
+    def equals(self, other: Any) -> "Tensor":
+        """Return where two values are equal."""
+        return self.apply("Equal", other, dtype=bool)
+
+    def apply(self, kind: str, *others: Any, dtype: Any = None, **settings: Any) -> "Tensor":
+        """Return the output of a node whose first input is this value.
+
+        Parameters
+        ----------
+        kind : str
+            Name of the ONNX operator.
+        *others : Tensor, number or array
+            The other inputs.
+        dtype : dtype, default=None
+            Of the output. None: that of this value.
+        **settings : anything
+            Attributes of the node.
+        """
+        inputs = [self.name, *(self._constant(other).name for other in others)]
+        (name,) = self.graph.outputs_of(kind, inputs, 1, **settings)
+        return Tensor(self.graph, name, np.dtype(self.dtype if dtype is None else dtype))
+
+    def _constant(self, value: Any) -> "Tensor":
+        return value if isinstance(value, Tensor) else self.graph.constant(value, self.dtype)
+
+    def cast(self, dtype: Any) -> "Tensor":
+        """Return the value in another type."""
+        dtype = np.dtype(dtype)
+        if dtype == self.dtype:
+            return self
+        return self.apply("Cast", dtype=dtype, to=helper.np_dtype_to_tensor_dtype(dtype))
+
+    def where(self, is_so: Any, other: Any) -> "Tensor":
+        """Return this value where something is so, and another elsewhere."""
+        condition = is_so if isinstance(is_so, Tensor) else self.graph.constant(is_so, bool)
+        inputs = [condition.name, self.name, self._constant(other).name]
+        (name,) = self.graph.outputs_of("Where", inputs, 1)
+        return Tensor(self.graph, name, self.dtype)
+
+    def take(self, numbers: Any, axis: int) -> "Tensor":
+        """Return some columns, rows or steps."""
+        return self.apply("Gather", self._integers(numbers), axis=axis)
+
+    def labelled(self, labels: np.ndarray) -> "Tensor":
+        """Return the label of each of these numbers."""
+        table = self.graph.constant(labels)
+        return table.apply("Gather", self)
+
+    def with_axis(self, axis: int) -> "Tensor":
+        """Return the value with an axis of length 1 more."""
+        return self.apply("Unsqueeze", self._integers([axis]))
+
+    def transposed(self, *axes: int) -> "Tensor":
+        """Return the value with its axes in another order."""
+        return self.apply("Transpose", perm=axes)
+
+    def sum(self, axis: int) -> "Tensor":
+        """Return the sums over an axis."""
+        return self.apply("ReduceSum", self._integers([axis]), keepdims=0)
+
+    def maximum(self, axis: int) -> "Tensor":
+        """Return the largest values along an axis, which stays."""
+        if self.graph.opset < _AXES_ARE_INPUTS:
+            return self.apply("ReduceMax", axes=[axis], keepdims=1)
+        return self.apply("ReduceMax", self._integers([axis]), keepdims=1)
+
+    def argmax(self) -> "Tensor":
+        """Return the number of the largest value along the last axis, the first of equal ones."""
+        return self.apply("ArgMax", dtype=np.int64, axis=-1, keepdims=0)
+
+    def all(self) -> "Tensor":
+        """Return whether all values along the last axis are true; the axis stays."""
+        return ~(~self).cast(np.float32).maximum(-1).cast(bool)
+
+    def length(self, axis: int) -> "Tensor":
+        """Return the length of an axis, as an array of one integer."""
+        shape = self.apply("Shape", dtype=np.int64)
+        return shape.take([axis], 0)
+
+    def expanded(self, *lengths: Any) -> "Tensor":
+        """Return the value repeated along its axes of length 1."""
+        ones = [self._integers([n]) if isinstance(n, int) else n for n in lengths]
+        return self.apply("Expand", stacked(ones, 0))
+
+    def _integers(self, numbers: Any) -> "Tensor":
+        return self.graph.constant(numbers, np.int64)
+
+
+def stacked(values: list[Tensor], axis: int) -> Tensor:
+    """Return values behind each other along an axis."""
+    first, *others = values
+    return first.apply("Concat", *others, axis=axis) if others else first

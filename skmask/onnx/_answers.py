@@ -1,0 +1,117 @@
+"""From rows to labels and probabilities: the graph of a fitted classifier."""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from skmask.onnx._decisions import of_classes, of_labels, of_steps
+from skmask.onnx._graph import Graph, Tensor
+from skmask.onnx._networks import is_described, logits_of
+
+__all__ = ["answers", "needs_mask", "shapes", "type_of_labels"]
+
+
+def needs_mask(fit: Any) -> bool:
+    """Say whether predictions need a mask beside X."""
+    return bool(fit.values.get("is_restricted")) and fit.values.get("mask_columns") is None
+
+
+def type_of_labels(fit: Any) -> np.dtype:
+    """Return the type of predicted labels; that of strings is object."""
+    if "label_names_" in fit.values and not fit["is_one_vs_rest"]:
+        return np.dtype(np.int64)
+    kind = fit["classes_"].dtype.kind
+    by_kind: dict[str, Any] = {"i": np.int64, "u": np.int64, "f": np.float64, "b": bool}
+    return np.dtype(by_kind.get(kind, object))
+
+
+def shapes(fit: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the shapes of labels and probabilities, None for lengths that are open."""
+    is_by_label = "label_names_" in fit.values and not fit["is_one_vs_rest"]
+    n_columns = len(fit["label_names_" if is_by_label else "classes_"])
+    steps = fit.signature.steps
+    if steps is None:
+        return (None, n_columns) if is_by_label else (None,), (None, n_columns)
+    steps = None if steps == "each" else steps
+    return (None, steps), (None, steps, n_columns)
+
+
+def answers(estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any) -> tuple[Any, Any]:
+    """Return the labels and the probabilities of rows.
+
+    Parameters
+    ----------
+    estimator : skmask estimator
+        Parameters that are read at prediction are read.
+    fit : Fit
+        Its last one.
+    X : Tensor
+    n_axes : int
+        Of X.
+    allowed : Tensor of bool, ndarray of bool, "all", or None
+        The mask, its columns in the order that was announced, or without it in columns of X.
+
+    Returns
+    -------
+    labels : Tensor
+    proba : Tensor
+        Of float32 if X is, and of float64 otherwise.
+    """
+    of_results = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+    columns = fit.values.get("mask_columns")
+    if columns is not None:
+        X, in_columns = _parted(X, columns, fit.signature.n_features)
+        allowed = allowed if isinstance(allowed, str) else in_columns
+    mask = _mask(fit, X.graph, allowed)
+    if fit.signature.input_shape[:-1]:
+        labels, proba = _of_sequences(estimator, fit, X, n_axes, mask, of_results)
+    elif "thresholds_" in fit.values:
+        # A fit by label decides in float64, whatever the type of X.
+        labels, proba = of_labels(estimator, fit, _logits(fit, X).cast(np.float64))
+    else:
+        scores = _logits(fit, X).cast(_wider(fit.dtype, of_results))
+        labels, proba = of_classes(estimator, fit, scores, mask)
+    return labels.cast(type_of_labels(fit)), proba.cast(of_results)
+
+
+def _parted(X: Tensor, columns: np.ndarray, n_features: int) -> tuple[Tensor, Tensor]:
+    """Return the features and the mask, which are columns of X."""
+    is_mask = np.isin(np.arange(n_features + len(columns)), columns)
+    mask = ~X.take(columns, 1).equals(0)
+    return X.take(np.flatnonzero(~is_mask), 1), mask
+
+
+def _mask(fit: Any, graph: Graph, allowed: Any) -> Tensor | None:
+    """Return the mask in the order of the logits."""
+    if allowed is None or isinstance(allowed, str):
+        return None
+    if isinstance(allowed, np.ndarray):
+        allowed = graph.constant(allowed, bool)
+    return allowed.take(np.argsort(fit["announced"]), -1)
+
+
+def _logits(fit: Any, X: Tensor) -> Tensor:
+    X = X.cast(fit.dtype)
+    if is_described(fit.network):
+        return logits_of(fit.network, fit.learnt_weights, X, fit.signature)
+    return import_module("skmask.onnx._own").own_logits(fit, X)
+
+
+def _wider(dtype: str, of_results: np.dtype) -> np.dtype:
+    return np.result_type(dtype, of_results)
+
+
+def _of_sequences(
+    estimator: Any, fit: Any, X: Tensor, n_axes: int, mask: Tensor | None, of_results: np.dtype
+) -> tuple[Tensor, Tensor]:
+    steps = X.with_axis(2) if n_axes == 2 else X
+    steps = steps.cast(fit.input_dtype)
+    is_padding = steps.apply("IsNaN", dtype=bool).all()
+    if not np.isnan(fit["mask_value"]):
+        is_padding = is_padding | steps.equals(fit["mask_value"]).all()
+    real = ~is_padding
+    scores = _logits(fit, steps.where(real, np.nan)).cast(_wider(fit.dtype, of_results))
+    if fit.signature.steps is None:
+        return of_classes(estimator, fit, scores, mask)
+    return of_steps(fit, scores, mask, real if fit.signature.steps == "each" else None)
