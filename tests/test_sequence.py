@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from skmask import MaskedSequenceClassifier
+from skmask import MaskedSequenceClassifier, RestrictedClassClassifier
 from skmask.datasets import make_addition_sequences, make_padded_sequences
 from skmask.metrics import (
     make_sequence_scorer,
@@ -27,6 +27,7 @@ from skmask.metrics import (
     sequence_accuracy,
     step_accuracy,
 )
+from skmask.networks import MLP, EncoderDecoder, Recurrent
 
 N, T, F, K = 40, 7, 3, 3
 
@@ -410,7 +411,8 @@ def test_epochs_are_compiled_once(tmp_path):
     # XLA takes what an index outside of a loop depends on for a constant, unless it is gathered:
     # it then compiles anew in every epoch. It leaves a file for each compilation.
     code = """
-from skmask import MaskedSequenceClassifier
+from skmask import MaskedSequenceClassifier, RestrictedClassClassifier
+from skmask.networks import MLP, EncoderDecoder, Recurrent
 from skmask.datasets import make_padded_sequences
 X, y = make_padded_sequences(600, 8, 3, random_state=0)
 clf = MaskedSequenceClassifier(4, "gru", padding_label="#", bidirectional=True)
@@ -654,3 +656,32 @@ def test_metrics_agree_with_the_score(fitted, data):
     assert step_accuracy(y, predicted, padding_label="#") == fitted.score(X, y)
     whole = ((predicted == y) | (y == "#")).all(axis=1).mean()
     assert sequence_accuracy(y, predicted, padding_label="#") == pytest.approx(whole)
+
+
+def test_network_given_as_an_object_is_that_of_the_parameters():
+    X, y = make_padded_sequences(60, random_state=0)
+    settings = {"padding_label": "#", "epochs": 2, "random_state": 0}
+    one = MaskedSequenceClassifier((6, 5), "gru", bidirectional=True, **settings).fit(X, y)
+    network = Recurrent((6, 5), "gru", bidirectional=True)
+    other = MaskedSequenceClassifier(network=network, **settings).fit(X, y)
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("network", "architecture"), [(Recurrent(4), "encoder_decoder"), (EncoderDecoder(4), "tagger")]
+)
+def test_network_and_architecture_that_disagree_are_an_error(network, architecture):
+    X, y = make_padded_sequences(20, random_state=0)
+    clf = MaskedSequenceClassifier(
+        network=network, architecture=architecture, padding_label="#", epochs=1
+    )
+    with pytest.raises(ValueError, match="network must have a decoder where architecture"):
+        clf.fit(X, y)
+
+
+def test_network_of_rows_is_refused_for_sequences():
+    X, y = make_padded_sequences(20, random_state=0)
+    with pytest.raises(ValueError, match="network must take sequences here"):
+        MaskedSequenceClassifier(network=MLP((4,)), padding_label="#", epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="network must take rows here"):
+        RestrictedClassClassifier(network=Recurrent(4), epochs=1).fit(np.eye(4), [0, 1, 0, 1])

@@ -41,7 +41,7 @@ from skmask.estimators._softmax_rows import (
     split_off_allowed,
 )
 from skmask.estimators._training import Parts, own_network
-from skmask.networks import CELLS, EncoderDecoder, Recurrent, Signature
+from skmask.networks import CELLS, EncoderDecoder, Network, Recurrent, Signature
 
 __all__ = ["MaskedSequenceClassifier"]
 
@@ -80,14 +80,16 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     group_by_length : bool, default=True
         Put sequences of similar length into a batch, in each epoch anew and batches at random,
         so that short ones do not cost what long ones do. False: plain shuffling.
-    network : callable `(inputs, n_outputs, mask) -> logits` or `keras.Model`, default=None
-        Makes a network of one's own from Keras tensors: `inputs` of shape
-        (None, None, n_features), 0 at padding; `mask` of shape (None, None), True at real
-        steps, which come first. Layers that take a mask find it on `inputs` by themselves. The
-        logits have shape (None, None, n_outputs), (None, n_outputs) for one label per sequence,
-        or (None, n_steps, n_outputs) with "encoder_decoder". A model is a template: it is copied,
-        its weights are the starting weights, and it is called on `inputs`. None: the built-in
-        network.
+    network : object of `skmask.networks`, callable `(inputs, n_outputs, mask) -> logits` or \
+            `keras.Model`, default=None
+        A described network, `Recurrent` or `EncoderDecoder`, in place of the parameters `units`,
+        `cell` and `bidirectional`. Or a callable that makes a network of one's own from Keras
+        tensors: `inputs` of shape (None, None, n_features), 0 at padding; `mask` of shape
+        (None, None), True at real steps, which come first. Layers that take a mask find it on
+        `inputs` by themselves. The logits have shape (None, None, n_outputs), (None, n_outputs) for
+        one label per sequence, or (None, n_steps, n_outputs) with "encoder_decoder". A model is a
+        template: it is copied, its weights are the starting weights, and it is called on `inputs`.
+        None: the built-in network.
     classes : array-like of shape (n_classes,), default=None
         All labels, without `padding_label`, in the order of the last axis of `allowed`. For data
         whose training part may lack a class. None: the labels of `y` at real steps, sorted.
@@ -380,8 +382,9 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         if has_decoder:
             steps = rows.target.shape[1]
         _check_steps_go_on(given.before, steps, self.architecture)
-        # A network of one's own takes all steps there are, whatever is in a batch.
-        saves_work = self.group_by_length and self.network is None
+        # A Keras network of one's own takes all steps there are, whatever is in a batch.
+        is_described = self.network is None or isinstance(self.network, Network)
+        saves_work = self.group_by_length and is_described
         lengths = (~np.isnan(rows.X[..., 0])).sum(axis=1) if saves_work else None
         return replace(rows, lengths=lengths).with_values(
             padding_label_=self._check_padding_label(rows.outputs, by_step=by_step),
@@ -404,6 +407,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     def _parts(self, rows: Rows, before: Fit | None) -> Parts:
         if self.network is not None:
             network = own_network(self.network, of_sequences=True)
+            _check_architecture(network, self.architecture)
         else:
             kind = EncoderDecoder if self.architecture == "encoder_decoder" else Recurrent
             network = kind(self.units, self.cell, bidirectional=self.bidirectional)
@@ -433,6 +437,17 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         value = self.mask_value  # which may be anything before it is checked
         tags.input_tags.allow_nan = isinstance(value, Real) and bool(value != value)
         return tags
+
+
+def _check_architecture(network: Any, architecture: str) -> None:
+    """Raise for a network with a decoder where there is to be none, and the reverse."""
+    if isinstance(network, Network):
+        has_decoder = isinstance(network, EncoderDecoder)
+        if has_decoder != (architecture == "encoder_decoder"):
+            raise ValueError(
+                "network must have a decoder where architecture='encoder_decoder', and only there; "
+                f"got {network!r} with {architecture!r}. Change one of them."
+            )
 
 
 def _n_steps(steps: Any) -> int | None:
