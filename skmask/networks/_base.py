@@ -10,7 +10,15 @@ import numpy as np
 from scipy.special import erf, expit
 from sklearn.base import BaseEstimator
 
-__all__ = ["ACTIVATIONS", "Network", "Signature", "Weight", "check_share", "layer_sizes"]
+__all__ = [
+    "ACTIVATIONS",
+    "Network",
+    "Signature",
+    "Weight",
+    "check_count",
+    "check_share",
+    "layer_sizes",
+]
 
 Weights: TypeAlias = Sequence[np.ndarray]
 
@@ -132,6 +140,16 @@ def layer_sizes(sizes: Any, argument: str) -> tuple[int, ...]:
             f"{_shown(sizes)}. Give the units of each layer."
         )
     return tuple(map(int, units))
+
+
+def check_count(value: Any, argument: str) -> int:
+    """Return a whole number of 1 or more."""
+    if not _is_size(value):
+        raise ValueError(
+            f"{argument} must be a whole number of 1 or more, which a machine can hold; got "
+            f"{_shown(value)}. Give another one."
+        )
+    return int(value)
 
 
 def _is_size(value: Any) -> bool:

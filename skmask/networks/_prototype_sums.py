@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from skmask.networks._base import Network, Signature, Weight, Weights
+from skmask.networks._base import Network, Signature, Weight, Weights, check_count
 
 __all__ = ["KERNELS", "PrototypeSums", "is_product_safe", "kernel_values"]
 
@@ -82,7 +82,7 @@ class PrototypeSums(Network):
             )
         return {
             "kernel": self.kernel,
-            "n_prototypes": int(self.n_prototypes),
+            "n_prototypes": check_count(self.n_prototypes, "n_prototypes"),
             "product_form": bool(self.product_form),
         }
 

@@ -64,6 +64,12 @@ def built(network, inputs, signature):
     -------
     Keras tensor of shape `signature.output_shape`
     """
+    if type(network) not in _BUILDERS:
+        raise TypeError(
+            "network must be of a kind whose Keras graph is registered; got "
+            f"{type(network).__name__}. Decorate the function that makes its graph with "
+            f"skmask.nn.networks.register({type(network).__name__})."
+        )
     return _BUILDERS[type(network)](inputs, signature, **network.settings())
 
 
