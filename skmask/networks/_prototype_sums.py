@@ -102,7 +102,7 @@ class PrototypeSums(Network):
         a, b, prototypes, scale, _, membership = weights
         if self.kernel == "linear":
             sums = X @ (a * (prototypes / scale)).T
-        elif self.product_form:
+        elif self.product_form and self.kernel == "exponential":
             centre = prototypes.mean(axis=0)
             of_x = np.exp(np.minimum((_dense(X) - centre) / scale, EXPONENT_AT_MOST / 2))
             sums = of_x @ (a * np.exp((centre - prototypes) / scale)).T
