@@ -1,6 +1,8 @@
 """Stored estimators answer where neither TensorFlow nor Keras is installed, or imported."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import venv
@@ -15,6 +17,8 @@ from skmask import RestrictedClassClassifier
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).with_name("stored_models.py")
+PAGE = (ROOT / "docs" / "deploying.md").read_text()
+(INSTALL,) = re.findall(r"^```sh\n(pip .*?)^```$", PAGE, re.S | re.M)
 INSTALLED = ("numpy", "scipy", "scikit-learn")
 NAMES = ("restricted", "cost_sensitive", "multilabel", "prototypes", "tagger", "encoder_decoder")
 
@@ -44,13 +48,15 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory):
-    """An interpreter with scikit-learn and its dependencies, and skmask without its own."""
+    """An interpreter with what the page on deploying installs, in the versions of this one."""
     home = tmp_path_factory.mktemp("bare")
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
-    packages = [f"{name}=={version(name)}" for name in INSTALLED]
-    run_python(python, "-m", "pip", "install", "--quiet", *packages)
-    run_python(python, "-m", "pip", "install", "--quiet", "--no-deps", ROOT)
+    commands = INSTALL.replace("pip install", f"{python} -m pip install --quiet")
+    commands = commands.replace("--no-deps skmask", f"--no-deps {shlex.quote(str(ROOT))}")
+    for name in INSTALLED:
+        commands = commands.replace(f" {name}", f" {name}=={version(name)}")
+    subprocess.run(["bash", "-euc", commands], check=True)
     return python
 
 
