@@ -26,11 +26,12 @@ def service() -> FastAPI:
 
     @app.post("/predict")
     def predict(question: Question) -> dict[str, list]:
+        mask = {} if question.allowed is None else {"allowed": question.allowed}
         try:
-            proba = clf.predict_proba(question.X, allowed=question.allowed)
+            labels = clf.predict(question.X, **mask)
+            proba = clf.predict_proba(question.X, **mask)
         except (TypeError, ValueError) as error:  # a bad request: the message says why
             raise HTTPException(422, str(error)) from error
-        labels = clf.classes_[proba.argmax(axis=1)]
         return {"labels": labels.tolist(), "probabilities": proba.tolist()}
 
     @app.exception_handler(RequestValidationError)

@@ -1,9 +1,12 @@
 """Script of tests: fit and store an estimator of each kind, or write what stored ones answer.
 
 Run: python stored_models.py fit FOLDER
-     python stored_models.py answer FOLDER {joblib,skops}
+     python stored_models.py answer FOLDER {joblib,pickle,skops}
+     python stored_models.py store_again FOLDER
+     python stored_models.py refit FOLDER {joblib,pickle,skops,again}
 """
 
+import pickle
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -16,14 +19,10 @@ METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function",
 
 def cases():
     """Return fitted estimators by name, each with rows and arguments of its predictions."""
-    from skmask.datasets import (
-        make_padded_sequences,
-        make_restricted_classification,
-        make_sparse_multilabel,
-    )
+    from skmask.datasets import make_padded_sequences, make_sparse_multilabel
 
-    X, y, allowed = make_restricted_classification(60, 5, 4, 2, random_state=0)
-    labels, mask = np.array(["a", "b", "c", "d"])[y], {"allowed": allowed}
+    X, labels, mask = restricted_rows()
+    _, y = np.unique(labels, return_inverse=True)
     costs = np.random.default_rng(0).random((60, 4, 4))
     features, label_matrix = make_sparse_multilabel(200, random_state=0)
     sequences, tags = make_padded_sequences(40, random_state=0)
@@ -34,7 +33,7 @@ def cases():
         "cost_sensitive": (
             cost_sensitive().fit(X, y, **mask),
             X,
-            {"allowed": allowed, "costs": costs},
+            {**mask, "costs": costs},
         ),
         "multilabel": (multilabel().fit(features, label_matrix), features, {}),
         "prototypes": (prototypes().fit(X, y, **mask), X, mask),
@@ -45,6 +44,14 @@ def cases():
         ),
         "encoder_decoder": (encoder_decoder().fit(lengths, digits), lengths, {}),
     }
+
+
+def restricted_rows():
+    """Return rows, their labels, which are strings, and their mask."""
+    from skmask.datasets import make_restricted_classification
+
+    X, y, allowed = make_restricted_classification(60, 5, 4, 2, random_state=0)
+    return X, np.array(["a", "b", "c", "d"])[y], {"allowed": allowed}
 
 
 def restricted():
@@ -119,6 +126,7 @@ def fit(folder):
 
     for name, (clf, X, arguments) in cases().items():
         joblib.dump(clf, folder / f"{name}.joblib")
+        (folder / f"{name}.pickle").write_bytes(pickle.dumps(clf))
         skops.io.dump(clf, folder / f"{name}.skops")
         joblib.dump((X, arguments), folder / f"{name}.rows")
         joblib.dump(answers(clf, X, arguments), folder / f"{name}.fitted")
@@ -126,13 +134,16 @@ def fit(folder):
 
 def loaded(folder, name, kind):
     """Return a stored estimator."""
-    if kind == "joblib":
-        return joblib.load(folder / f"{name}.joblib")
+    path = folder / f"{name}.{kind}"
+    if kind == "pickle":
+        return pickle.loads(path.read_bytes())
+    if kind != "skops":
+        return joblib.load(path)
     import skops.io
 
     import skmask
 
-    return skops.io.load(folder / f"{name}.skops", trusted=skmask.TRUSTED_TYPES)
+    return skops.io.load(path, trusted=skmask.TRUSTED_TYPES)
 
 
 def answer(folder, kind):
@@ -144,6 +155,19 @@ def answer(folder, kind):
         found = answers(loaded(folder, path.stem, kind), X, arguments)
         joblib.dump(found, folder / f"{path.stem}.{kind}.answers")
     check_no_tensorflow()
+
+
+def store_again(folder):
+    """Write an estimator that was just loaded."""
+    joblib.dump(loaded(folder, "restricted", "joblib"), folder / "restricted.again")
+    check_no_tensorflow()
+
+
+def refit(folder, kind):
+    """Fit a stored estimator to the rows of its fit again, and write its answers."""
+    X, labels, mask = restricted_rows()
+    clf = loaded(folder, "restricted", kind).fit(X, labels, **mask)
+    joblib.dump(answers(clf, X, mask), folder / f"restricted.{kind}.refitted")
 
 
 def check_no_tensorflow():
@@ -160,4 +184,5 @@ def check_no_tensorflow():
 
 if __name__ == "__main__":
     job, folder, *kind = sys.argv[1:]
-    {"fit": fit, "answer": answer}[job](Path(folder), *kind)
+    jobs = {"fit": fit, "answer": answer, "store_again": store_again, "refit": refit}
+    jobs[job](Path(folder), *kind)

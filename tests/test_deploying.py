@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import skmask
+from skmask import CostSensitiveClassifier
 from skmask.datasets import make_restricted_classification
 
 ROOT = Path(skmask.__file__).parents[1]
@@ -25,7 +27,8 @@ BLOCKS = re.findall(
 )
 SCRIPTS = [text for kind, text in BLOCKS if kind == "python"]
 FIT, *OTHERS = SCRIPTS
-(START,) = (text for kind, text in BLOCKS if kind == "sh")
+# What the other one installs is used by test_without_tensorflow.py.
+(START,) = (text for kind, text in BLOCKS if kind == "sh" and "uvicorn" in text)
 (CLIENT,) = (text for text in OTHERS if "urlopen" in text)
 
 
@@ -74,11 +77,18 @@ def without_tensorflow(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(folder, without_tensorflow):
     """The address of the running service."""
-    assert "--port 8000" in START
+    with running(START, folder, without_tensorflow) as address:
+        yield address
+
+
+@contextmanager
+def running(command, folder, without_tensorflow):
+    """Start the service, on a port that is free, and give its address."""
+    assert "--port 8000" in command
     log = folder / "log.txt"
     with log.open("w") as stream:
         process = subprocess.Popen(
-            ["bash", "-c", START.replace("--port 8000", "--port 0")],  # one that is free
+            ["bash", "-c", command.replace("--port 8000", "--port 0")],
             cwd=folder,
             env=environment(without_tensorflow),
             stderr=stream,
@@ -150,6 +160,21 @@ def test_service_answers_as_the_estimator_does(folder, address):
         answer["probabilities"], clf.predict_proba(X, allowed=allowed), rtol=1e-6
     )
     assert (np.array(answer["probabilities"])[~allowed] == 0).all()
+
+
+def test_service_answers_with_the_cheapest_class(without_tensorflow, tmp_path):
+    X, y, _ = make_restricted_classification(100, n_classes=4, n_allowed=2, random_state=0)
+    cost_matrix = np.ones((4, 4)) - np.eye(4)
+    cost_matrix[:, 0] /= 10  # class 0 is nearly always cheapest
+    clf = CostSensitiveClassifier((8,), cost_matrix=cost_matrix, epochs=5, random_state=0)
+    clf.set_params(loss="crossentropy").fit(X, y)
+    shutil.copy(SERVICE, tmp_path)
+    joblib.dump(clf, tmp_path / "model.joblib")
+    with running(START, tmp_path, without_tensorflow) as address:
+        status, answer = ask(address, {"X": X.tolist()})
+    assert status == 200
+    assert answer["labels"] == clf.predict(X).tolist()
+    assert (np.argmax(answer["probabilities"], axis=1) != answer["labels"]).any()
 
 
 ROW, ALL = [0.0] * 20, [True] * 4
