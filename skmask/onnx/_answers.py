@@ -7,9 +7,10 @@ import numpy as np
 
 from skmask.onnx._decisions import of_classes, of_labels, of_steps
 from skmask.onnx._graph import Graph, Tensor
+from skmask.onnx._labels import is_by_label
 from skmask.onnx._networks import is_described, logits_of
 
-__all__ = ["answers", "needs_mask", "shapes", "type_of_labels"]
+__all__ = ["answers", "needs_mask", "shapes"]
 
 
 def needs_mask(fit: Any) -> bool:
@@ -17,22 +18,13 @@ def needs_mask(fit: Any) -> bool:
     return bool(fit.values.get("is_restricted")) and fit.values.get("mask_columns") is None
 
 
-def type_of_labels(fit: Any) -> np.dtype:
-    """Return the type of predicted labels; that of strings is object."""
-    if "label_names_" in fit.values and not fit["is_one_vs_rest"]:
-        return np.dtype(np.int64)
-    kind = fit["classes_"].dtype.kind
-    by_kind: dict[str, Any] = {"i": np.int64, "u": np.int64, "f": np.float64, "b": bool}
-    return np.dtype(by_kind.get(kind, object))
-
-
 def shapes(fit: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the shapes of labels and probabilities, None for lengths that are open."""
-    is_by_label = "label_names_" in fit.values and not fit["is_one_vs_rest"]
-    n_columns = len(fit["label_names_" if is_by_label else "classes_"])
+    by_label = is_by_label(fit)
+    n_columns = len(fit["label_names_" if by_label else "classes_"])
     steps = fit.signature.steps
     if steps is None:
-        return (None, n_columns) if is_by_label else (None,), (None, n_columns)
+        return (None, n_columns) if by_label else (None,), (None, n_columns)
     steps = None if steps == "each" else steps
     return (None, steps), (None, steps, n_columns)
 
@@ -63,6 +55,8 @@ def answers(estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any) -> t
     if columns is not None:
         X, in_columns = _parted(X, columns, fit.signature.n_features)
         allowed = allowed if isinstance(allowed, str) else in_columns
+    else:
+        X = X.cast(fit.input_dtype)  # a mask in columns is read as given, and X with it
     mask = _mask(fit, X.graph, allowed)
     if fit.signature.input_shape[:-1]:
         labels, proba = _of_sequences(estimator, fit, X, n_axes, mask, of_results)
@@ -72,7 +66,7 @@ def answers(estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any) -> t
     else:
         scores = _logits(fit, X).cast(_wider(fit.dtype, of_results))
         labels, proba = of_classes(estimator, fit, scores, mask)
-    return labels.cast(type_of_labels(fit)), proba.cast(of_results)
+    return labels, proba.cast(of_results)
 
 
 def _parted(X: Tensor, columns: np.ndarray, n_features: int) -> tuple[Tensor, Tensor]:
@@ -106,7 +100,6 @@ def _of_sequences(
     estimator: Any, fit: Any, X: Tensor, n_axes: int, mask: Tensor | None, of_results: np.dtype
 ) -> tuple[Tensor, Tensor]:
     steps = X.with_axis(2) if n_axes == 2 else X
-    steps = steps.cast(fit.input_dtype)
     is_padding = steps.apply("IsNaN", dtype=bool).all()
     if not np.isnan(fit["mask_value"]):
         is_padding = is_padding | steps.equals(fit["mask_value"]).all()

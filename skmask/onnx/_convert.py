@@ -18,8 +18,9 @@ from skmask.estimators._multilabel import WeightedMultilabelClassifier
 from skmask.estimators._prototype import PrototypeClassifier
 from skmask.estimators._restricted import RestrictedClassClassifier
 from skmask.estimators._sequence import MaskedSequenceClassifier
-from skmask.onnx._answers import answers, needs_mask, shapes, type_of_labels
+from skmask.onnx._answers import answers, needs_mask, shapes
 from skmask.onnx._graph import Graph, Tensor, stacked
+from skmask.onnx._labels import labels_of
 
 __all__ = ["model_of", "register_converters"]
 
@@ -205,7 +206,7 @@ def _declare_types(operator: Any) -> None:
     fit = record_of(operator.raw_operator)
     is_float32 = all(isinstance(each.type, data_types.FloatTensorType) for each in operator.inputs)
     of_proba = np.float32 if is_float32 else np.float64
-    types = type_of_labels(fit), np.dtype(of_proba)
+    types = labels_of(fit).dtype, np.dtype(of_proba)
     for output, dtype, shape in zip(operator.outputs, types, shapes(fit), strict=True):
         output.type = _SKL2ONNX[dtype.name](list(shape))
 

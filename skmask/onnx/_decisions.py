@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import logit
 
 from skmask.onnx._graph import Tensor, stacked
+from skmask.onnx._labels import labels_of
 
 __all__ = ["of_classes", "of_labels", "of_steps"]
 
@@ -32,7 +33,7 @@ def of_classes(estimator: Any, fit: Any, scores: Tensor, mask: Tensor | None) ->
         best = scores.argmax()
     else:
         best = _cheapest(scores, proba, mask, _costs_of_all(fit))
-    return best.labelled(fit["classes_"]), proba
+    return best.labelled(labels_of(fit)), proba
 
 
 def of_steps(fit: Any, scores: Tensor, mask: Tensor | None, real: Tensor | None) -> Answers:
@@ -49,14 +50,12 @@ def of_steps(fit: Any, scores: Tensor, mask: Tensor | None, real: Tensor | None)
         Which steps are no padding. None: all.
     """
     scores, proba = _restricted(scores, mask)
-    best, classes = scores.argmax(), fit["classes_"]
+    best, labels = scores.argmax(), labels_of(fit)
     if real is None:
-        return best.labelled(classes), proba
+        return best.labelled(labels), proba
     is_real = real.apply("Squeeze", scores.graph.constant([2], np.int64))
-    best = best.where(is_real, len(classes))
-    # Labels are numbers, strings or objects, as those at padding are.
-    mark = np.asarray([fit["padding_label_"]], object if classes.dtype.kind == "O" else None)
-    return best.labelled(np.concatenate([classes, mark])), proba.where(real, np.nan)
+    best = best.where(is_real, len(fit["classes_"]))
+    return best.labelled(labels), proba.where(real, np.nan)
 
 
 def _restricted(scores: Tensor, mask: Tensor | None) -> Answers:
@@ -108,7 +107,7 @@ def of_labels(estimator: Any, fit: Any, logits: Tensor) -> Answers:
     # What is taken off does not depend on the logits.
     calibrated = logits + estimator._calibrated(fit, np.zeros(n_labels))
     if fit["is_one_vs_rest"]:
-        return _of_one_against_rest(fit["classes_"], logits - cutoffs, calibrated)
+        return _of_one_against_rest(labels_of(fit), logits - cutoffs, calibrated)
     predicted = logits - cutoffs > 0
     if estimator.min_labels:
         predicted = _with_at_least(predicted, calibrated, estimator.min_labels)
