@@ -7,17 +7,20 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, he
 from scipy import sparse
 from skl2onnx import to_onnx, update_registered_converter
 from skl2onnx.common import data_types
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from skmask._version import __version__
 from skmask.data._masks import check_allowed, is_of_labels
 from skmask.data._messages import shown
+from skmask.data._sequences import as_sequences, shape_of
 from skmask.estimators import record_of
 from skmask.estimators._cost_sensitive import CostSensitiveClassifier
 from skmask.estimators._multilabel import WeightedMultilabelClassifier
 from skmask.estimators._prototype import PrototypeClassifier
+from skmask.estimators._reading import FLOATS, read_features
 from skmask.estimators._restricted import RestrictedClassClassifier
 from skmask.estimators._sequence import MaskedSequenceClassifier
+from skmask.estimators._sequence_rows import read_step_mask, sequences_to_predict
 from skmask.onnx._answers import answers, needs_mask, shapes
 from skmask.onnx._graph import Graph, Tensor, stacked
 from skmask.onnx._labels import labels_of
@@ -44,9 +47,7 @@ _OUTPUTS = ("label", "probabilities")
 
 def model_of(estimator: Any, X: Any, allowed: Any) -> ModelProto:
     """Return the model that :func:`skmask.onnx.to_onnx` documents."""
-    before = []
-    if isinstance(estimator, Pipeline):
-        estimator, before = estimator.steps[-1][1], estimator.steps[:-1]
+    estimator, before = _parted(estimator)
     if not isinstance(estimator, ESTIMATORS):
         raise TypeError(
             "estimator must be a classifier of skmask, or a Pipeline that ends in one; got "
@@ -54,8 +55,10 @@ def model_of(estimator: Any, X: Any, allowed: Any) -> ModelProto:
         )
     fit = record_of(estimator)
     graph = Graph("skmask", _OPSETS[""])
+    rows = make_pipeline(*before).transform(X) if before else X
+    is_real = _real_steps(estimator, fit, rows)
     start = _transformed(before, X, graph) if before else _as_passed(X, graph)
-    mask, of_mask = _mask(fit, graph, X, allowed)
+    mask, of_mask = _mask(fit, graph, is_real, allowed)
     results = answers(estimator, fit, start.rows, start.n_axes, mask)
     outputs = []
     for value, name, shape in zip(results, _OUTPUTS, shapes(fit), strict=True):
@@ -77,6 +80,25 @@ def model_of(estimator: Any, X: Any, allowed: Any) -> ModelProto:
     )
     checker.check_model(model)
     return model
+
+
+def _parted(estimator: Any) -> tuple[Any, list[Any]]:
+    """Return the last step of a pipeline, which may be one itself, and the transformers before."""
+    before: list[Any] = []
+    while isinstance(estimator, Pipeline):
+        before += [step for _, step in estimator.steps[:-1]]
+        estimator = estimator.steps[-1][1]
+    # Without those that do nothing, and samplers of imbalanced-learn, which are for a fit alone.
+    return estimator, [step for step in before if hasattr(step, "transform")]
+
+
+def _real_steps(estimator: Any, fit: Any, X: Any) -> np.ndarray:
+    """Return which outputs are no padding, (n,) or (n, n_steps); raise where `predict` would."""
+    if not isinstance(estimator, MaskedSequenceClassifier):
+        return np.ones(read_features(estimator, X, fit, FLOATS)[0].shape[0], dtype=bool)
+    steps = fit.signature.steps
+    is_real = sequences_to_predict(estimator, X, fit).steps.is_real
+    return is_real if steps == "each" else np.ones((len(is_real), steps or 1), dtype=bool)
 
 
 class _Start:
@@ -112,7 +134,11 @@ def _array(X: Any) -> Any:
 
 def _transformed(steps: list[Any], X: Any, graph: Graph) -> _Start:
     """Return the outputs of the transformers of a pipeline, which skl2onnx writes."""
-    model = to_onnx(Pipeline(steps), X, target_opset=_OPSETS)
+    if sparse.issparse(X):
+        X = X[:1].toarray()
+    elif isinstance(X, list | tuple):
+        X = np.asarray(X)
+    model = to_onnx(make_pipeline(*steps), X, target_opset=_OPSETS)
     (output,) = model.graph.output
     tensor = output.type.tensor_type
     dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
@@ -122,8 +148,19 @@ def _transformed(steps: list[Any], X: Any, graph: Graph) -> _Start:
     return start
 
 
-def _mask(fit: Any, graph: Graph, X: Any, allowed: Any) -> tuple[Any, list[ValueInfoProto]]:
-    """Return the mask as `answers` takes it, and the input of the model that it is."""
+def _mask(
+    fit: Any, graph: Graph, is_real: np.ndarray, allowed: Any
+) -> tuple[Any, list[ValueInfoProto]]:
+    """Return the mask as `answers` takes it, and the input of the model that it is.
+
+    Parameters
+    ----------
+    fit : Fit
+    graph : Graph
+    is_real : ndarray of bool of shape (n,) or (n, n_steps)
+        Which outputs are no padding.
+    allowed : mask, as passed
+    """
     if allowed is not None and "is_restricted" not in fit.values:
         raise ValueError(
             "allowed must be None for a classifier without masks; got a mask. Leave it out."
@@ -142,9 +179,11 @@ def _mask(fit: Any, graph: Graph, X: Any, allowed: Any) -> tuple[Any, list[Value
     labels, by_step = fit["announced"], fit.signature.steps is not None
     n_axes = 3 if by_step else 2
     if allowed is not None:
-        n_axes = _axes_of_mask(allowed)
-        if n_axes < 3:
-            mask = check_allowed(allowed, n_samples=_n_rows(X), classes=labels)
+        n_axes = _axes_of_mask(allowed, by_step=by_step)
+        if by_step:
+            mask = read_step_mask(allowed, is_real, labels).values[:, 0]
+        else:
+            mask = check_allowed(allowed, n_samples=len(is_real), classes=labels)
         if n_axes < 2:  # sorted by class, and `answers` sorts
             return mask[0, np.argsort(np.argsort(labels))], []
     given = graph.value("allowed", bool)
@@ -152,15 +191,14 @@ def _mask(fit: Any, graph: Graph, X: Any, allowed: Any) -> tuple[Any, list[Value
     return (given.with_axis(1) if by_step and n_axes == 2 else given), [info]
 
 
-def _axes_of_mask(allowed: Any) -> int:
+def _axes_of_mask(allowed: Any, *, by_step: bool) -> int:
     """Return 1 for a mask that holds for all rows, 2 for one by row, 3 for one by step."""
     if is_of_labels(allowed):
         return 2
-    return len(allowed.shape) if hasattr(allowed, "shape") else np.ndim(allowed)
-
-
-def _n_rows(X: Any) -> int:
-    return X.shape[0] if hasattr(X, "shape") else len(X)
+    sequences = as_sequences(allowed, "allowed") if by_step else None
+    if sequences is not None and sequences[0].ndim == 2:
+        return 3
+    return len(shape_of(allowed, "allowed"))
 
 
 def _info(name: str, dtype: np.dtype, shape: tuple[Any, ...]) -> ValueInfoProto:

@@ -53,5 +53,11 @@ def _as_written(labels: np.ndarray) -> np.ndarray | None:
             return labels
         are_numbers = all(isinstance(label, int | float | np.number) for label in labels)
         return labels.astype(np.float64) if are_numbers else None
-    by_kind: dict[str, Any] = {"i": np.int64, "u": np.int64, "f": np.float64, "b": bool, "U": object}
+    by_kind: dict[str, Any] = {
+        "i": np.int64,
+        "u": np.int64,
+        "f": np.float64,
+        "b": bool,
+        "U": object,
+    }
     return labels.astype(by_kind[kind]) if kind in by_kind else None
