@@ -1,5 +1,6 @@
 """Classifiers as ONNX models: what ONNX Runtime computes is what the estimators return."""
 
+import logging
 import os
 import pickle
 import subprocess
@@ -11,6 +12,8 @@ import onnx
 import pandas as pd
 import pytest
 import skl2onnx
+from imblearn.pipeline import make_pipeline as make_pipeline_with_samplers
+from imblearn.under_sampling import RandomUnderSampler
 from onnx import helper
 from onnxruntime import InferenceSession
 from scipy import sparse
@@ -248,6 +251,40 @@ def test_frame_is_one_input(thousand):
     assert_same(to_onnx(clf, frame), *expected, X=frame.to_numpy())
 
 
+def test_labels_that_onnx_does_not_have_raise(thousand):
+    X, y, _ = thousand
+    dates = np.array(["2020-01-01", "2020-01-02", "2020-01-03", "2020-01-04"], "datetime64[D]")
+    large = np.array([1, 2, 3, 2**63 + 5], np.uint64)
+    for labels in (dates, large):
+        clf = make(epochs=1).fit(X, labels[y])
+        with pytest.raises(ValueError, match="classes must be strings, bools, or numbers"):
+            to_onnx(clf, X)
+
+
+def test_rows_are_rounded_as_in_the_fit(thousand):
+    # Numbers of float32 at 1e8 are 8 apart.
+    y = thousand[1]
+    X = (1e8 + 8 * y[:, np.newaxis]).astype(np.float32)
+    clf = PrototypeClassifier(scale=8.0, random_state=0).fit(X, y)
+    assert_as_estimator(clf, X.astype(np.float64) + 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.iloc[:, :3], "X has 3 features, but .* is expecting 5"),
+        (lambda frame: frame[list("edcba")], "feature names should match"),
+        (lambda frame: frame.to_numpy()[..., np.newaxis], "X: Found array with dim 3"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+def test_rows_unlike_those_of_the_fit_raise(thousand, change, message):
+    frame = pd.DataFrame(thousand[0], columns=list("abcde"))
+    clf = make(epochs=1).fit(frame, thousand[1])
+    with pytest.raises(ValueError, match=message):
+        to_onnx(clf, change(frame))
+
+
 # Costs.
 
 
@@ -425,6 +462,29 @@ def test_labels_of_numbers_are_minus_one_at_padding(sequences):
     assert_as_estimator(clf, X)
 
 
+def test_labels_of_bool_are_numbers_beside_padding(sequences):
+    X, y = sequences
+    clf = make_sequence(4, padding_label=None).fit(X, y == "a")
+    labels, _ = run(to_onnx(clf, X), X=X)
+    np.testing.assert_array_equal(labels == -1, np.isnan(X).all(axis=2))
+    assert_as_estimator(clf, X)
+
+
+@pytest.mark.parametrize("padding_label", [np.nan, 0.5])
+def test_padding_label_that_is_no_integer_makes_labels_of_float(sequences, padding_label):
+    X, y = sequences
+    clf = make_sequence(4, padding_label=padding_label).fit(X, (y == "a").astype(int))
+    labels, _ = run(to_onnx(clf, X), X=X)
+    np.testing.assert_array_equal(labels, clf.predict(X).astype(np.float64))
+
+
+def test_steps_of_another_width_raise(sequences):
+    X, y = sequences
+    clf = make_sequence(4).fit(X, y)
+    with pytest.raises(ValueError, match="X must have the 6 features per step of the fit; got 2"):
+        to_onnx(clf, X[..., :2])
+
+
 def test_sequences_of_single_features_may_have_two_axes(sequences):
     X, y = sequences
     assert_as_estimator(make_sequence(4).fit(X[..., 0], y), X[..., 0])
@@ -452,6 +512,24 @@ def test_mask_by_step_is_that_of_the_estimator(sequences, rng):
     assert (proba[~allowed] == 0).all()
 
 
+def test_masks_by_step_in_a_list_are_an_input_of_three_axes(sequences, rng):
+    X, y = sequences
+    allowed = mask_of(y, rng) | np.isnan(X[..., :1])
+    clf = make_sequence(4).fit(X, y, allowed=allowed)
+    parts = [mask[~np.isnan(x[:, 0])] for mask, x in zip(allowed, X, strict=True)]
+    model = to_onnx(clf, [x[~np.isnan(x[:, 0])] for x in X], allowed=parts)
+    expected = clf.predict(X, allowed=allowed), clf.predict_proba(X, allowed=allowed)
+    assert_same(model, *expected, X=X, allowed=allowed)
+
+
+def test_mask_by_step_of_other_steps_raises(sequences, rng):
+    X, y = sequences
+    allowed = mask_of(y, rng) | np.isnan(X[..., :1])
+    clf = make_sequence(4).fit(X, y, allowed=allowed)
+    with pytest.raises(ValueError, match=r"allowed must have shape \(n_samples, n_steps, n_cla"):
+        to_onnx(clf, X, allowed=allowed[:, :7])
+
+
 def test_mask_by_sequence_is_that_of_the_estimator(sequences, rng):
     X, y = sequences
     allowed = mask_of(y, rng).any(axis=1)
@@ -474,6 +552,32 @@ def test_pipeline_is_that_of_scikit_learn(thousand, pipeline, dtype):
     X, _, allowed = thousand
     assert_as_estimator(pipeline, X.astype(dtype))
     assert_as_estimator(pipeline, X.astype(dtype), allowed=allowed)
+
+
+def test_pipeline_in_a_pipeline_is_that_of_scikit_learn(thousand):
+    X, y, allowed = thousand
+    inner = make_pipeline("passthrough", StandardScaler(), make())
+    fitted = make_pipeline(StandardScaler(), inner).fit(X, y)
+    assert_as_estimator(fitted, X, allowed=allowed)
+
+
+def test_pipeline_of_nothing_else_is_the_classifier(thousand):
+    X, y, _ = thousand
+    assert_as_estimator(make_pipeline("passthrough", make()).fit(X, y), X)
+
+
+def test_samplers_of_a_pipeline_are_left_out(thousand):
+    X, y, _ = thousand
+    sampler = RandomUnderSampler(random_state=0)
+    fitted = make_pipeline_with_samplers(StandardScaler(), sampler, make()).fit(X, y)
+    assert_as_estimator(fitted, X)
+
+
+@pytest.mark.parametrize("kind", [np.ndarray.tolist, sparse.csr_array])
+def test_pipeline_takes_lists_and_sparse_rows_as_arrays(thousand, kind):
+    X, y, _ = thousand
+    fitted = make_pipeline(StandardScaler(with_mean=False), make()).fit(X, y)
+    assert_same(to_onnx(fitted, kind(X)), fitted.predict(X), fitted.predict_proba(X), X=X)
 
 
 def test_pipeline_of_columns_takes_them_and_a_mask(thousand):
@@ -563,6 +667,26 @@ def test_skl2onnx_with_operators_too_old_raises(thousand, pipeline):
         skl2onnx.to_onnx(pipeline, thousand[0], target_opset=11)
 
 
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_with_rows_unlike_those_of_the_fit_raises(thousand, fitted, sequences):
+    X, y = sequences
+    for clf, given, message in (
+        (make(epochs=1).fit(*thousand[:2]), thousand[0][:, :3], r"\(None, 5\), .* \(None, 3\)"),
+        (make_sequence(4).fit(X, y), X[..., :2], r"\(None, None, 6\), .* \(None, None, 2\)"),
+        (make_sequence(4).fit(X, y), X[..., 0], r"\(None, None, 6\), .* \(None, 20\)"),
+    ):
+        with pytest.raises(ValueError, match=f"X must have shape {message}"):
+            skl2onnx.to_onnx(clf, given)
+
+
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_writes_sequences_of_single_features(sequences):
+    X, y = sequences
+    clf = make_sequence(4).fit(X[..., 0], y)
+    X = X[..., 0]
+    assert_same(skl2onnx.to_onnx(clf, X), clf.predict(X), clf.predict_proba(X), X=X)
+
+
 # Networks that only Keras computes.
 
 # Raised where Keras prepares tf2onnx for NumPy 2.
@@ -621,6 +745,28 @@ def test_network_of_ones_own_leaves_the_environment(thousand):
     before = dict(os.environ)
     to_onnx(clf, X)
     assert os.environ == before
+
+
+@keras_asks_for_np_object
+def test_network_of_ones_own_leaves_logging(thousand, capfd):
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=layers, epochs=1, dtype="float64", random_state=0)
+    clf.fit(X, y)
+    before = list(logging.root.handlers), list(logging.root.filters)
+    to_onnx(clf, X)
+    assert (logging.root.handlers, logging.root.filters) == before
+    assert "tf2onnx" not in capfd.readouterr().err
+
+
+@keras_asks_for_np_object
+def test_network_of_layers_that_tf2onnx_does_not_write_raises(thousand):
+    def network(inputs, n_outputs):
+        return keras.layers.Dense(n_outputs)(keras.layers.Dense(3, "gelu")(inputs))
+
+    X, y, _ = thousand
+    clf = RestrictedClassClassifier(network=network, epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="network must be made of layers that tf2onnx writes"):
+        to_onnx(clf, X)
 
 
 @keras_asks_for_np_object

@@ -12,10 +12,11 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     Parameters
     ----------
     estimator : skmask classifier, or Pipeline that ends in one
-        Fitted. The transformers of a pipeline are written by skl2onnx.
+        Fitted. The transformers of a pipeline are written by skl2onnx; samplers of
+        imbalanced-learn, which predictions pass by, are left out.
     X : array-like of shape (n_samples, n_features) or (n_samples, n_steps, n_features)
-        Rows like those to come: the model takes input of this type, with this number of features,
-        for any number of rows and steps.
+        Rows like those to come, which are checked as in `predict`: the model takes input of this
+        type, with this number of features, for any number of rows and steps.
     allowed : mask as in `predict`, "all", or None, default=None
         A mask of the rows of X makes a mask like it the second input of the model, `allowed`,
         an array of bool of shape (n_samples, n_classes), or for a mask by step
@@ -27,15 +28,18 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     onnx.ModelProto
         Its inputs are "X", or what skl2onnx makes of the columns of a DataFrame in a pipeline,
         and "allowed". Its outputs are "label" and "probabilities", as `predict` and
-        `predict_proba` return them; probabilities are float32 if X is.
+        `predict_proba` return them; probabilities are float32 if X is, and labels are strings,
+        bool, int64 or float64.
 
     Raises
     ------
     ImportError
         If skl2onnx is not installed, or tf2onnx for a network of one's own.
     ValueError
-        If a decision needs the costs of each row, for a network of one's own for sequences and a
-        kernel of one's own, and for masks that `predict` refuses.
+        If a decision needs the costs of each row, for labels that ONNX does not have (dates, and
+        integers beyond int64), for a network of one's own for sequences, or of layers that
+        tf2onnx does not write, for a kernel of one's own, and for rows and masks that `predict`
+        refuses.
 
     Notes
     -----
@@ -44,7 +48,8 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     NaN, and a step is padding where all its features are NaN or `mask_value`, wherever it stands.
 
     Networks of :mod:`skmask.networks` are written without TensorFlow, a network of one's own by
-    Keras and tf2onnx, which know most of Keras' layers, but not all.
+    Keras and tf2onnx, which know most of Keras' layers, but not all. ONNX Runtime computes some
+    of them, convolutions and recurrent layers, in float32 only: fit with `dtype="float32"`.
 
     Parameters that are read at prediction, as `decision` and `min_labels`, hold as they are now.
 

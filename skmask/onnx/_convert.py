@@ -267,6 +267,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
             "allowed must be an input of the model after a fit with a mask; got a model of "
             "skl2onnx, which has X alone. Use skmask.onnx.to_onnx, or fit with allowed_columns."
         )
+    _check_shapes(fit, [each.type.shape for each in operator.inputs])
     graph = Graph(scope.get_unique_operator_name("skmask"), container.target_opset)
     inputs = [
         graph.value(each.full_name, helper.tensor_dtype_to_np_dtype(_element_type(each)))
@@ -282,6 +283,22 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     container.initializers.extend(graph.constants)
     container.nodes.extend(graph.nodes)
     container.node_domain_version_pair_sets.add(("", container.target_opset))
+
+
+def _check_shapes(fit: Any, shapes: list[Any]) -> None:
+    """Raise where the inputs, which stand beside each other, are not as X was in the fit."""
+    lengths = [shape[-1] for shape in shapes]
+    if not all(isinstance(length, int) for length in lengths):
+        return  # open, and only known when the model runs
+    wanted: tuple[Any, ...] = (None, fit.values.get("n_features_in_"))
+    if "n_step_features" in fit.values:
+        wanted = (None, None, fit["n_step_features"])
+    found = (*[None] * (len(shapes[0]) - 1), sum(lengths))
+    if found != wanted and (len(found), wanted) != (2, (None, None, 1)):
+        raise ValueError(
+            f"X must have shape {wanted}, as in the fit; got {found}. Pass rows, or types of "
+            "inputs, like those of the fit."
+        )
 
 
 def _element_type(variable: Any) -> int:

@@ -1,5 +1,6 @@
 """Logits of networks that only Keras computes, by Keras' own way to ONNX."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -68,39 +69,53 @@ def _exported(fit: Any, opset: int) -> Any:
     """Return the graph of the Keras model."""
     model, shape = fit.keras_model, fit.signature.input_shape
     spec = keras.InputSpec(shape=(None, *shape), dtype=fit.dtype, name="X")
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder, "network.onnx"))
-        with _environment_kept():
+    batches = [np.ones((1, *shape)), np.linspace(-1, 1, 3 * shape[0]).reshape(3, -1)]
+    batches = [batch.astype(fit.dtype) for batch in batches]
+    expected = [np.asarray(model(batch, training=False)) for batch in batches]
+    try:
+        with tempfile.TemporaryDirectory() as folder, _surroundings_kept():
+            path = str(Path(folder, "network.onnx"))
             model.export(
                 path, format="onnx", verbose=False, input_signature=[spec], opset_version=opset
             )
-        written = onnx.load(path)
-    _check_computes(written, model, np.ones((1, *shape), fit.dtype))
-    _check_computes(
-        written, model, np.linspace(-1, 1, 3 * shape[0], dtype=fit.dtype).reshape(3, -1)
-    )
+            written = onnx.load(path)
+        evaluator = ReferenceEvaluator(written)
+        found = [evaluator.run(None, {"X": batch})[0] for batch in batches]
+    except Exception as error:
+        raise ValueError(
+            "network must be made of layers that tf2onnx writes as operators of ONNX; got "
+            f"{shown(fit.network.network)}, for which that fails. Use other layers, or a built-in "
+            "network."
+        ) from error
+    if not all(map(_is_near, found, expected)):
+        raise ValueError(
+            "network must be one that tf2onnx writes as it is; got a network whose ONNX model "
+            "returns other logits. Use other layers, or a built-in network."
+        )
     return written.graph
 
 
+def _is_near(found: np.ndarray, expected: np.ndarray) -> bool:
+    return found.shape == expected.shape and np.allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
 @contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Take back what tf2onnx sets in the environment: how much TensorFlow writes to stderr."""
+def _surroundings_kept() -> Iterator[None]:
+    """Take back what tf2onnx sets: how much TensorFlow writes, and a handler of all logs."""
     before = os.environ.get(_VARIABLE)
+    handlers, logger = list(logging.root.handlers), logging.root
+    logger.addFilter(_is_of_others)
     try:
         yield
     finally:
+        logger.removeFilter(_is_of_others)
+        for handler in [each for each in logger.handlers if each not in handlers]:
+            logger.removeHandler(handler)
         if before is None:
             os.environ.pop(_VARIABLE, None)
         else:
             os.environ[_VARIABLE] = before
 
 
-def _check_computes(written: Any, model: Any, X: np.ndarray) -> None:
-    """Raise where what was written does not compute what the model does."""
-    expected = np.asarray(model(X, training=False))
-    (found,) = ReferenceEvaluator(written).run(None, {"X": X})
-    if found.shape != expected.shape or not np.allclose(found, expected, rtol=1e-3, atol=1e-3):
-        raise ValueError(
-            "network must be one that tf2onnx writes as it is; got a network whose ONNX model "
-            "returns other logits. Use other layers, or a built-in network."
-        )
+def _is_of_others(record: logging.LogRecord) -> bool:
+    return "tf2onnx" not in record.pathname
