@@ -261,14 +261,6 @@ def test_labels_that_onnx_does_not_have_raise(thousand):
             to_onnx(clf, X)
 
 
-def test_rows_are_rounded_as_in_the_fit(thousand):
-    # Numbers of float32 at 1e8 are 8 apart.
-    y = thousand[1]
-    X = (1e8 + 8 * y[:, np.newaxis]).astype(np.float32)
-    clf = PrototypeClassifier(scale=8.0, random_state=0).fit(X, y)
-    assert_as_estimator(clf, X.astype(np.float64) + 3)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

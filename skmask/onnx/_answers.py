@@ -55,8 +55,6 @@ def answers(estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any) -> t
     if columns is not None:
         X, in_columns = _parted(X, columns, fit.signature.n_features)
         allowed = allowed if isinstance(allowed, str) else in_columns
-    else:
-        X = X.cast(fit.input_dtype)  # a mask in columns is read as given, and X with it
     mask = _mask(fit, X.graph, allowed)
     if fit.signature.input_shape[:-1]:
         labels, proba = _of_sequences(estimator, fit, X, n_axes, mask, of_results)
@@ -100,6 +98,7 @@ def _of_sequences(
     estimator: Any, fit: Any, X: Tensor, n_axes: int, mask: Tensor | None, of_results: np.dtype
 ) -> tuple[Tensor, Tensor]:
     steps = X.with_axis(2) if n_axes == 2 else X
+    steps = steps.cast(fit.input_dtype)
     is_padding = steps.apply("IsNaN", dtype=bool).all()
     if not np.isnan(fit["mask_value"]):
         is_padding = is_padding | steps.equals(fit["mask_value"]).all()

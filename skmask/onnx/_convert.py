@@ -180,8 +180,9 @@ def _mask(
     n_axes = 3 if by_step else 2
     if allowed is not None:
         n_axes = _axes_of_mask(allowed, by_step=by_step)
-        if by_step:
-            mask = read_step_mask(allowed, is_real, labels).values[:, 0]
+        of_steps = read_step_mask(allowed, is_real, labels) if by_step else None
+        if of_steps is not None:
+            mask = of_steps.values[:, 0]
         else:
             mask = check_allowed(allowed, n_samples=len(is_real), classes=labels)
         if n_axes < 2:  # sorted by class, and `answers` sorts
