@@ -17,6 +17,7 @@ from imblearn.under_sampling import RandomUnderSampler
 from onnx import helper
 from onnxruntime import InferenceSession
 from scipy import sparse
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -636,6 +637,26 @@ def test_skl2onnx_writes_sequences(sequences, target_opset):
     clf = make_sequence(4, bidirectional=True).fit(X, y)
     model = skl2onnx.to_onnx(clf, X, target_opset=target_opset)
     assert_same(model, clf.predict(X), clf.predict_proba(X), X=X)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("kind", [RestrictedClassClassifier, WeightedMultilabelClassifier])
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_writes_calibrated_decision_values(thousand, kind, n_classes):
+    X, y, _ = thousand
+    clf = CalibratedClassifierCV(make(kind), cv=2).fit(X, y % n_classes)
+    model = skl2onnx.to_onnx(clf, X, options={"zipmap": False})
+    assert_same(model, clf.predict(X), clf.predict_proba(X), X=X)
+
+
+@pytest.mark.usefixtures("registered")
+def test_skl2onnx_writes_decision_values_of_classes_not_allowed(thousand):
+    X, y, allowed = thousand
+    table = np.column_stack([allowed, X])
+    clf = make(allowed_columns=slice(0, 4)).fit(table, y)
+    model = skl2onnx.to_onnx(clf, table, options={id(clf): {"raw_scores": True}})
+    assert_same(model, clf.predict(table), clf.decision_function(table), X=table)
 
 
 @pytest.mark.usefixtures("registered")

@@ -75,7 +75,8 @@ def register() -> None:
 
     Afterwards `skl2onnx.to_onnx(pipeline, X)` works. Its models take X alone: for a classifier
     whose mask is not in columns of X use :func:`to_onnx`. Its outputs are "label" and
-    "probabilities", arrays both, as with the option `zipmap=False`.
+    "probabilities", arrays both, as with the option `zipmap=False`; with the option
+    `raw_scores=True` the second holds the values of `decision_function`, a column for each class.
 
     Raises
     ------

@@ -5,7 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from skmask.onnx._decisions import of_classes, of_labels, of_steps
+from skmask.onnx._decisions import (
+    of_classes,
+    of_labels,
+    of_steps,
+    raw_of_classes,
+    raw_of_labels,
+)
 from skmask.onnx._graph import Graph, Tensor
 from skmask.onnx._labels import is_by_label
 from skmask.onnx._networks import is_described, logits_of
@@ -29,7 +35,9 @@ def shapes(fit: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return (None, steps), (None, steps, n_columns)
 
 
-def answers(estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any) -> tuple[Any, Any]:
+def answers(
+    estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any, *, are_raw: bool = False
+) -> tuple[Any, Any]:
     """Return the labels and the probabilities of rows.
 
     Parameters
@@ -43,6 +51,9 @@ def answers(estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any) -> t
         Of X.
     allowed : Tensor of bool, ndarray of bool, "all", or None
         The mask, its columns in the order that was announced, or without it in columns of X.
+    are_raw : bool, default=False
+        Return the values of `decision_function` in the place of probabilities, by row; for two
+        classes a column for each, one the other's negative.
 
     Returns
     -------
@@ -60,10 +71,13 @@ def answers(estimator: Any, fit: Any, X: Tensor, n_axes: int, allowed: Any) -> t
         labels, proba = _of_sequences(estimator, fit, X, n_axes, mask, of_results)
     elif "thresholds_" in fit.values:
         # A fit by label decides in float64, whatever the type of X.
-        labels, proba = of_labels(estimator, fit, _logits(fit, X).cast(np.float64))
+        logits = _logits(fit, X).cast(np.float64)
+        labels, proba = of_labels(estimator, fit, logits)
+        proba = raw_of_labels(fit, logits) if are_raw else proba
     else:
         scores = _logits(fit, X).cast(_wider(fit.dtype, of_results))
         labels, proba = of_classes(estimator, fit, scores, mask)
+        proba = raw_of_classes(fit, scores, mask) if are_raw else proba
     return labels, proba.cast(of_results)
 
 

@@ -227,7 +227,8 @@ def register_converters() -> None:
             _declare_types,
             _convert,
             parser=_parse,
-            options={"zipmap": [False]},
+            # Raw scores are asked for by converters of scikit-learn's classifiers around others.
+            options={"zipmap": [False], "raw_scores": [False, True]},
         )
 
 
@@ -278,7 +279,9 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         widest = np.result_type(*(each.dtype for each in inputs))
         inputs = [stacked([each.cast(widest) for each in inputs], 1)]
     n_axes = len(operator.inputs[0].type.shape)
-    results = answers(estimator, fit, inputs[0], n_axes, None)
+    options = container.get_options(estimator, {"raw_scores": False})
+    are_raw = options["raw_scores"]
+    results = answers(estimator, fit, inputs[0], n_axes, None, are_raw=are_raw)
     for value, output in zip(results, operator.outputs, strict=True):
         graph.nodes.append(helper.make_node("Identity", [value.name], [output.full_name]))
     container.initializers.extend(graph.constants)

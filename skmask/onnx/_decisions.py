@@ -8,9 +8,12 @@ from scipy.special import logit
 from skmask.onnx._graph import Tensor, stacked
 from skmask.onnx._labels import labels_of
 
-__all__ = ["of_classes", "of_labels", "of_steps"]
+__all__ = ["of_classes", "of_labels", "of_steps", "raw_of_classes", "raw_of_labels"]
 
 Answers = tuple[Tensor, Tensor]
+
+# As in skmask.decisions: how far below the lowest logit of the allowed classes others are.
+_BELOW_ALLOWED = 100.0
 
 
 def of_classes(estimator: Any, fit: Any, scores: Tensor, mask: Tensor | None) -> Answers:
@@ -67,6 +70,16 @@ def _restricted(scores: Tensor, mask: Tensor | None) -> Answers:
     return scores, scores.apply("Softmax", axis=-1).where(mask, 0)
 
 
+def raw_of_classes(fit: Any, scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the values of `decision_function`, a column for each class."""
+    if mask is not None:
+        lowest = -(-scores).where(mask, -np.inf).maximum(1)
+        scores = scores.where(mask, lowest - _BELOW_ALLOWED)
+    if len(fit["classes_"]) != 2:
+        return scores
+    return scores @ np.array([[1, -1], [-1, 1]])
+
+
 def _costs_of_all(fit: Any) -> np.ndarray:
     if fit["costs_depend_on_row"]:
         raise ValueError(
@@ -112,6 +125,13 @@ def of_labels(estimator: Any, fit: Any, logits: Tensor) -> Answers:
     if estimator.min_labels:
         predicted = _with_at_least(predicted, calibrated, estimator.min_labels)
     return predicted.cast(np.int64), calibrated.apply("Sigmoid")
+
+
+def raw_of_labels(fit: Any, logits: Tensor) -> Tensor:
+    """Return the values of `decision_function`, a column for each label or class."""
+    above = logits - logit(fit["thresholds_"])
+    is_of_two = fit["is_one_vs_rest"] and len(fit["classes_"]) == 2
+    return above @ np.array([[-1, 1]]) if is_of_two else above
 
 
 def _of_one_against_rest(classes: np.ndarray, above: Tensor, calibrated: Tensor) -> Answers:
