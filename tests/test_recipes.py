@@ -155,7 +155,7 @@ class SmoothedClassifier(SoftmaxClassifier):
         smoothing = as_numbers(smoothing, "smoothing", f"({len(rows)},)")
         return replace(rows, columns={**rows.columns, "smoothing": smoothing})
 
-    def _parts(self, rows, before):
+    def _parts(self, rows):
         return Parts(
             described_mlp(self),
             Signature(rows.X.shape[1:], len(rows.outputs)),

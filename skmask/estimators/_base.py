@@ -17,7 +17,7 @@ from skmask.data._sklearn import HasMethods, StrOptions, validate_parameter_cons
 from skmask.engine import OPTIMIZERS, DivergenceError, History
 from skmask.estimators._html import DocumentedHtml
 from skmask.estimators._reading import Given
-from skmask.estimators._record import Fit, check_format
+from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._training import Parts, Plan, trained
 from skmask.estimators._watching import EpochTasks
@@ -82,7 +82,7 @@ class BaseKerasClassifier(
         """Check the arguments of a fit and return its rows."""
 
     @abstractmethod
-    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+    def _parts(self, rows: Rows) -> Parts:
         """Name the network and the loss for a fit to these rows."""
 
     # Training.
@@ -208,11 +208,9 @@ class BaseKerasClassifier(
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         stored = state.pop("fitted", None)
-        if stored is not None:
-            check_format(stored)
+        fit = None if stored is None else Fit.from_stored(stored)
         super().__setstate__(state)
-        if stored is not None:
-            self._record = Fit.from_stored(stored)
+        self._record = fit
 
     def __copy__(self) -> Any:
         copied = object.__new__(type(self))

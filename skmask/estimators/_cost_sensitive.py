@@ -15,7 +15,6 @@ from skmask.engine import Loss
 from skmask.estimators._base import OF_MLP
 from skmask.estimators._docs import documented
 from skmask.estimators._reading import Given
-from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier
 from skmask.estimators._softmax_rows import read_softmax_rows
@@ -370,7 +369,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             return replace(rows, constants={**rows.constants, name: costs})
         return replace(rows, columns={**rows.columns, name: costs})
 
-    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+    def _parts(self, rows: Rows) -> Parts:
         return Parts(
             described_mlp(self),
             Signature(rows.X.shape[1:], len(rows.outputs)),

@@ -276,7 +276,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     def _predicted(self, fit: Fit, X: Any) -> np.ndarray:
         logits = _logits(self, fit, X)
-        _check_min_labels(self.min_labels, fit["label_names_"])
+        check_min_labels(self.min_labels, fit["label_names_"])
         above = logits - logit(fit["thresholds_"])
         if fit["is_one_vs_rest"]:
             best = above.argmax(axis=1) if above.shape[1] > 1 else np.where(above[:, 0] > 0, -1, 0)
@@ -297,9 +297,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             Columns follow `label_names_`; they do not sum to 1. After a fit to one class per
             row they follow `classes_`, and do.
         """
-        fit = self._fitted()
-        self._check_read_now("calibrated")
-        logits = self._calibrated(fit, _logits(self, fit, X))
+        fit, logits = self._calibrated_logits(X)
         if not fit["is_one_vs_rest"]:
             return expit(logits)
         if logits.shape[1] == 1:
@@ -319,9 +317,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         ndarray of float64 of shape (n_samples, n_labels) or (n_samples, n_classes)
             Of `predict_proba`.
         """
-        fit = self._fitted()
-        self._check_read_now("calibrated")
-        logits = self._calibrated(fit, _logits(self, fit, X))
+        fit, logits = self._calibrated_logits(X)
         if not fit["is_one_vs_rest"]:
             return log_expit(logits)
         if logits.shape[1] == 1:
@@ -412,7 +408,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:
         names = rows.values["label_names_"]
-        _check_min_labels(self.min_labels, names)
+        check_min_labels(self.min_labels, names)
         weight = by_entry(rows.weight)
         sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
         sums = rows.in_units_given(sums)
@@ -438,7 +434,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             weight_seen=sums,
         )
 
-    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+    def _parts(self, rows: Rows) -> Parts:
         metrics = ("recall", "logit_recall"), ("precision", "logit_precision")
         return Parts(
             described_mlp(self),
@@ -448,6 +444,11 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         )
 
     # Prediction.
+
+    def _calibrated_logits(self, X: Any) -> tuple[Fit, np.ndarray]:
+        fit = self._fitted()
+        self._check_read_now("calibrated")
+        return fit, self._calibrated(fit, _logits(self, fit, X))
 
     def _calibrated(self, fit: Fit, logits: np.ndarray) -> np.ndarray:
         if not self.calibrated:
@@ -492,7 +493,8 @@ def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
     return fit.predictor(X).astype(np.float64)
 
 
-def _check_min_labels(min_labels: int, names: np.ndarray) -> None:
+def check_min_labels(min_labels: int, names: np.ndarray) -> None:
+    """Raise where rows are to have more labels than there are."""
     if min_labels > len(names):
         raise ValueError(
             f"min_labels must not be above the number of labels, {len(names)}; got {min_labels}. "

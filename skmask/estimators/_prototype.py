@@ -33,7 +33,7 @@ from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier
 from skmask.estimators._softmax_rows import read_softmax_rows
 from skmask.estimators._training import Parts
-from skmask.networks import KERNELS, PrototypeSums, Signature, is_product_safe
+from skmask.networks import KERNELS, PrototypeSums, Signature, is_product_safe, kernel_values
 
 __all__ = ["PrototypeClassifier"]
 
@@ -343,7 +343,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         asked = {name: _copied(getattr(self, name)) for name in _ASKED}
         return replace(rows, known=known).with_values(**chosen, asked=asked)
 
-    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+    def _parts(self, rows: Rows) -> Parts:
         prototypes, scale = rows.known["prototypes"], rows.known["scale"]
         # Said of the one kernel that asks: a setting more is a program more.
         product_form = self.kernel == "exponential" and is_product_safe(prototypes, scale)
@@ -367,12 +367,13 @@ class PrototypeClassifier(SoftmaxClassifier):
 def _terms(fit: Fit, rows: np.ndarray) -> np.ndarray:
     """Return the terms of each row, prototype and feature."""
     network: Any = fit.network
-    if network.is_portable:
-        return np.concatenate([terms for _, terms in network.terms(fit.learnt_weights, rows)])
-    from skmask.engine import tensorflow
-
     weights = fit.named_weights()
-    values = tensorflow.own_kernel_values(rows, weights["prototypes"], network.kernel)
+    if network.is_portable:
+        values = kernel_values(rows, weights["prototypes"], weights["scale"], network.kernel)
+    else:
+        from skmask.engine import tensorflow
+
+        values = tensorflow.own_kernel_values(rows, weights["prototypes"], network.kernel)
     return weights["a"] * values
 
 

@@ -13,7 +13,7 @@ from skmask.engine import OwnNetwork, State, damaged
 from skmask.estimators._prediction import Predictor
 from skmask.networks import Network, Signature
 
-__all__ = ["Fit", "check_format", "record_of"]
+__all__ = ["Fit", "record_of"]
 
 # Raised with each change of what is stored.
 _FORMAT = 1
@@ -89,7 +89,7 @@ class Fit:
         if self.graph is not None:
             return self.graph
         if isinstance(self.network, Network):
-            self._check(self.learnt_weights)
+            _ = self.learnt_weights  # which are checked
         from skmask.engine import tensorflow
 
         graph = tensorflow.graph_of(self.network, self.signature, self.dtype)
@@ -153,7 +153,7 @@ class Fit:
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> "Fit":
         """Return the record that was stored, of this format or an older one."""
-        check_format(stored)
+        _check_format(stored)
         try:
             network = stored["network"]
             if stored["takes_mask"] is not None:
@@ -173,7 +173,7 @@ class Fit:
             raise damaged(f"a record without its parts: {error}") from error
 
 
-def check_format(stored: Mapping[str, Any]) -> None:
+def _check_format(stored: Mapping[str, Any]) -> None:
     """Raise for a record of a newer format than this version writes."""
     found = stored.get("format")
     if not isinstance(found, int) or found > _FORMAT:

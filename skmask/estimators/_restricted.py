@@ -3,7 +3,6 @@
 from skmask.engine import Loss
 from skmask.estimators._base import OF_MLP
 from skmask.estimators._docs import documented
-from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier
 from skmask.estimators._training import Parts, described_mlp
@@ -130,7 +129,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             allowed_columns=allowed_columns,
         )
 
-    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+    def _parts(self, rows: Rows) -> Parts:
         return Parts(
             described_mlp(self),
             Signature(rows.X.shape[1:], len(rows.outputs)),

@@ -404,7 +404,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             )
         return label
 
-    def _parts(self, rows: Rows, before: Fit | None) -> Parts:
+    def _parts(self, rows: Rows) -> Parts:
         if self.network is not None:
             network = own_network(self.network, of_sequences=True)
             _check_architecture(network, self.architecture)

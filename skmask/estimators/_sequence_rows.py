@@ -30,7 +30,7 @@ from skmask.data._sequences import (
     shape_of,
     step_matrix,
 )
-from skmask.data._weights import check_class_weight, check_sample_weight
+from skmask.data._weights import check_class_weight
 from skmask.estimators._reading import (
     Given,
     announced_labels,
@@ -40,7 +40,7 @@ from skmask.estimators._reading import (
 )
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
-from skmask.estimators._softmax_rows import check_mask_goes_on, mask_inputs, split_off_allowed
+from skmask.estimators._softmax_rows import check_mask_goes_on, class_values, rows_of_labels
 
 __all__ = [
     "Sequences",
@@ -198,36 +198,7 @@ def read_rows_by_sequence(estimator: Any, given: Given) -> Rows:
     y = check_labels(given.y)
     sequences = _sequences_to_fit(estimator, given)
     codes, labels = read_codes(estimator, y, labels)
-    classes = np.sort(labels)
-    weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
-    by_class = check_class_weight(estimator.class_weight, codes, classes, weight)
-    weight, exponent = scaled_product(weight, by_class[codes])
-    X, mask = split_off_allowed(sequences.X, given.metadata.get("allowed"), None, labels)
-    if mask is not None:
-        check_labels_allowed(codes, mask, y)
-    check_mask_goes_on(given, mask)
-    by_row, for_all = mask_inputs(mask, len(codes))
-    return Rows(
-        X,
-        codes,
-        weight,
-        outputs=classes,
-        strata=codes,
-        columns=by_row,
-        constants=for_all,
-        exponent=exponent,
-        values=_values(sequences, labels, mask),
-    )
-
-
-def _values(sequences: Sequences, labels: np.ndarray, mask: Any) -> dict[str, Any]:
-    return {
-        **sequences.values,
-        "classes_": np.sort(labels),
-        "announced": labels,
-        "mask_columns": None,
-        "is_restricted": mask is not None,
-    }
+    return rows_of_labels(estimator, given, sequences.X, y, codes, labels, dict(sequences.values))
 
 
 def read_rows_by_step(estimator: Any, given: Given) -> Rows:
@@ -269,7 +240,7 @@ def read_rows_by_step(estimator: Any, given: Given) -> Rows:
         strata=rarest_label(occurs, estimator.validation_fraction),
         columns={} if mask is None else {"allowed": mask.column(steps, n_packed)},
         exponent=exponent,
-        values=_values(sequences, labels, mask),
+        values={**sequences.values, **class_values(labels, mask)},
     )
 
 

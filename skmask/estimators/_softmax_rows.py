@@ -16,8 +16,10 @@ __all__ = [
     "check_class_weight_in_parts",
     "check_mask_goes_on",
     "check_mask_is_given",
-    "mask_inputs",
+    "class_values",
+    "needs_mask",
     "read_softmax_rows",
+    "rows_of_labels",
     "split_off_allowed",
 ]
 
@@ -35,21 +37,49 @@ def read_softmax_rows(estimator: Any, given: Given) -> Rows:
     check_class_weight_in_parts(estimator, given)
     labels = announced_labels(estimator, given, are_needed=True)
     y, codes, labels = read_labels(estimator, given, labels)
-    columns = None
     has_mask = given.continued is not None and given.continued["mask_columns"] is not None
     dtype = FLOATS if has_mask else given.dtype
     X, features = read_features(estimator, given.X, given.before, dtype)
+    return rows_of_labels(estimator, given, X, y, codes, labels, features)
+
+
+def rows_of_labels(
+    estimator: Any,
+    given: Given,
+    X: Any,
+    y: np.ndarray,
+    codes: np.ndarray,
+    labels: np.ndarray,
+    features: dict[str, Any],
+) -> Rows:
+    """Return rows of X with one label each, with their weights and their mask.
+
+    Parameters
+    ----------
+    estimator : SoftmaxClassifier
+    given : Given
+    X : ndarray or CSR of shape (n_samples, ...)
+        Checked; of features, with the mask in some of its columns where `allowed_columns` says so,
+        or of sequences.
+    y : ndarray of shape (n_samples,)
+    codes : ndarray of int of shape (n_samples,)
+    labels : ndarray of shape (n_classes,)
+        As announced.
+    features : dict
+        Values about the features that the fit keeps.
+    """
     classes = np.sort(labels)
     weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
     by_class = check_class_weight(estimator.class_weight, codes, classes, weight)
     weight, exponent = scaled_product(weight, by_class[codes])
+    columns = None
     if getattr(estimator, "allowed_columns", None) is not None:
         columns = check_columns(estimator.allowed_columns, given.X, len(labels))
     X, mask = split_off_allowed(X, given.metadata.get("allowed"), columns, labels)
     if mask is not None:
         check_labels_allowed(codes, mask, y)
     check_mask_goes_on(given, mask)
-    by_row, for_all = mask_inputs(mask, len(codes))
+    by_row, for_all = _mask_inputs(mask, len(codes))
     return Rows(
         X,
         codes,
@@ -59,14 +89,20 @@ def read_softmax_rows(estimator: Any, given: Given) -> Rows:
         columns=by_row,
         constants=for_all,
         exponent=exponent,
-        values={
-            **features,
-            "classes_": classes,
-            "announced": labels,
-            "mask_columns": columns,
-            "is_restricted": mask is not None,
-        },
+        values={**features, **class_values(labels, mask, columns)},
     )
+
+
+def class_values(
+    labels: np.ndarray, mask: Any, columns: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Return the values that a fit keeps of its classes, and of its mask."""
+    return {
+        "classes_": np.sort(labels),
+        "announced": labels,
+        "mask_columns": columns,
+        "is_restricted": mask is not None,
+    }
 
 
 def check_class_weight_in_parts(estimator: Any, given: Given) -> None:
@@ -87,16 +123,21 @@ def check_mask_goes_on(given: Given, mask: Any) -> None:
         )
 
 
+def needs_mask(fit: Fit) -> bool:
+    """Say whether predictions need a mask beside X."""
+    return bool(fit.values.get("is_restricted")) and fit.values.get("mask_columns") is None
+
+
 def check_mask_is_given(fit: Fit, allowed: Any) -> None:
     """Raise where a fit had a mask and a prediction has none."""
-    if fit["is_restricted"] and allowed is None and fit["mask_columns"] is None:
+    if allowed is None and needs_mask(fit):
         raise ValueError(
             "allowed must be given for prediction after a fit with a mask; got None. Pass "
             "the mask of these rows, or allowed='all' to lift the restriction on purpose."
         )
 
 
-def mask_inputs(mask: Any, n_samples: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _mask_inputs(mask: Any, n_samples: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the mask among the inputs of the loss by row, or among those for all rows."""
     if mask is None:
         return {}, {}

@@ -76,9 +76,7 @@ class Plan:
         return self.tasks is None
 
 
-def trained(
-    estimator: Any, rows: Rows, parts_of: Callable[[Rows, Fit | None], Parts], plan: Plan
-) -> Fit:
+def trained(estimator: Any, rows: Rows, parts_of: Callable[[Rows], Parts], plan: Plan) -> Fit:
     """Train a network on rows, and return the record of the fit.
 
     Parameters
@@ -87,14 +85,14 @@ def trained(
         Its parameters are read. Ctrl-C sets its record to that of the last whole epoch, unless
         there is one from a fit that this one does not go on from.
     rows : Rows
-    parts_of : callable `(rows, before) -> Parts`
+    parts_of : callable `rows -> Parts`
     plan : Plan
     """
     before = plan.before
     seed = _seed(estimator, before)
     if before is not None:
         _check_same_labels(rows, before)
-    parts = parts_of(rows, before)
+    parts = parts_of(rows)
     held_out = None
     if plan.reason_to_hold_out is not None:
         rows, held_out = _parted(estimator, rows, seed, plan.reason_to_hold_out)
@@ -134,9 +132,7 @@ def described_mlp(estimator: Any) -> Network | OwnNetwork:
     )
 
 
-def own_network(
-    network: Any, *, of_sequences: bool = False, estimator: str = "MaskedSequenceClassifier"
-) -> Network | OwnNetwork:
+def own_network(network: Any, *, of_sequences: bool = False) -> Network | OwnNetwork:
     """Return a network given as a parameter, which later changes of the object do not reach."""
     if isinstance(network, Network):
         wanted = "sequences" if of_sequences else "rows"

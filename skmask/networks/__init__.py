@@ -2,12 +2,21 @@
 
 from skmask.networks._base import ACTIVATIONS, Network, Signature, Weight, layer_sizes
 from skmask.networks._mlp import MLP
-from skmask.networks._prototype_sums import KERNELS, PrototypeSums, is_product_safe, kernel_values
+from skmask.networks._prototype_sums import (
+    DISTANCE_AT_MOST,
+    EXPONENT_AT_MOST,
+    KERNELS,
+    PrototypeSums,
+    is_product_safe,
+    kernel_values,
+)
 from skmask.networks._recurrent import CELLS, EncoderDecoder, Recurrent
 
 __all__ = [
     "ACTIVATIONS",
     "CELLS",
+    "DISTANCE_AT_MOST",
+    "EXPONENT_AT_MOST",
     "KERNELS",
     "MLP",
     "EncoderDecoder",

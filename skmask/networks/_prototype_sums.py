@@ -15,6 +15,8 @@ KERNELS = ("exponential", "laplacian", "linear", "rbf")
 # The exponent of the exponential kernel is held at this: its square, and sums of many, are
 # still far from what float32 cannot hold.
 EXPONENT_AT_MOST = 30.0
+# The distance of the RBF kernel is held at this, where it is 0 in all types.
+DISTANCE_AT_MOST = 1e3
 # Rows x prototypes x features held at once.
 _NUMBERS_AT_ONCE = 1 << 18
 
@@ -45,7 +47,7 @@ def kernel_values(
         return np.exp(np.minimum(distance, EXPONENT_AT_MOST))
     if kernel == "laplacian":
         return np.exp(-np.abs(distance))
-    return np.exp(-np.square(np.clip(distance, -1e3, 1e3)))
+    return np.exp(-np.square(np.clip(distance, -DISTANCE_AT_MOST, DISTANCE_AT_MOST)))
 
 
 class PrototypeSums(Network):

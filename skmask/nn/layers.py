@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from skmask.networks import KERNELS, is_product_safe
+from skmask.networks import DISTANCE_AT_MOST, EXPONENT_AT_MOST, KERNELS, is_product_safe
 from skmask.nn._scans import N_GATES, last_state, scan
 
 __all__ = [
@@ -18,9 +18,6 @@ __all__ = [
     "restrict_logits",
 ]
 
-# The exponent of the exponential kernel is held at this: its square, and sums of many, are
-# still far from what float32 cannot hold.
-_EXPONENT_AT_MOST = 30.0
 # Where no product form exists: what bounds rows x prototypes x features, and rows.
 _NUMBERS_AT_ONCE = 1 << 21
 _ROWS_AT_ONCE = 256
@@ -109,10 +106,10 @@ def elementwise_kernel(x, prototypes, scale, kernel):
         return x * (prototypes / scale)
     distance = (x - prototypes) / scale
     if kernel == "exponential":
-        return ops.exp(ops.minimum(distance, _EXPONENT_AT_MOST))
+        return ops.exp(ops.minimum(distance, EXPONENT_AT_MOST))
     if kernel == "laplacian":
         return ops.exp(-ops.abs(distance))
-    return ops.exp(-ops.square(ops.clip(distance, -1e3, 1e3)))
+    return ops.exp(-ops.square(ops.clip(distance, -DISTANCE_AT_MOST, DISTANCE_AT_MOST)))
 
 
 class _HalfOfSquares(keras.regularizers.Regularizer):
@@ -230,7 +227,7 @@ class PrototypeKernel(keras.layers.Layer):
     def _product(self, x, a, prototypes, scale):
         """Sum exponentials of differences as a product of exponentials."""
         centre = ops.mean(prototypes, axis=0)
-        of_x = ops.exp(ops.minimum((x - centre) / scale, _EXPONENT_AT_MOST / 2))
+        of_x = ops.exp(ops.minimum((x - centre) / scale, EXPONENT_AT_MOST / 2))
         return ops.matmul(of_x, ops.transpose(a * ops.exp((centre - prototypes) / scale)))
 
     def _by_blocks(self, x, a, prototypes, scale):

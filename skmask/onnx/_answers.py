@@ -16,12 +16,7 @@ from skmask.onnx._graph import Graph, Tensor
 from skmask.onnx._labels import is_by_label
 from skmask.onnx._networks import is_described, logits_of
 
-__all__ = ["answers", "needs_mask", "shapes"]
-
-
-def needs_mask(fit: Any) -> bool:
-    """Say whether predictions need a mask beside X."""
-    return bool(fit.values.get("is_restricted")) and fit.values.get("mask_columns") is None
+__all__ = ["answers", "shapes"]
 
 
 def shapes(fit: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -21,7 +21,8 @@ from skmask.estimators._reading import FLOATS, read_features
 from skmask.estimators._restricted import RestrictedClassClassifier
 from skmask.estimators._sequence import MaskedSequenceClassifier
 from skmask.estimators._sequence_rows import read_step_mask, sequences_to_predict
-from skmask.onnx._answers import answers, needs_mask, shapes
+from skmask.estimators._softmax_rows import needs_mask
+from skmask.onnx._answers import answers, shapes
 from skmask.onnx._graph import Graph, Tensor, stacked
 from skmask.onnx._labels import labels_of
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
+from skmask.estimators._multilabel import check_min_labels
 from skmask.onnx._graph import Tensor, stacked
 from skmask.onnx._labels import labels_of
 
@@ -111,12 +112,8 @@ def of_labels(estimator: Any, fit: Any, logits: Tensor) -> Answers:
     logits : Tensor of float64 of shape (n, n_labels)
     """
     cutoffs, n_labels = logit(fit["thresholds_"]), len(fit["label_names_"])
-    estimator._check_read_now("min_labels")
-    if estimator.min_labels > n_labels:
-        raise ValueError(
-            f"min_labels must not be above the number of labels, {n_labels}; got "
-            f"{estimator.min_labels}. Ask for fewer."
-        )
+    estimator._check_read_now("calibrated", "min_labels")
+    check_min_labels(estimator.min_labels, fit["label_names_"])
     # What is taken off does not depend on the logits.
     calibrated = logits + estimator._calibrated(fit, np.zeros(n_labels))
     if fit["is_one_vs_rest"]:

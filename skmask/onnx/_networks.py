@@ -5,16 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from skmask.networks import MLP, EncoderDecoder, PrototypeSums, Recurrent, Signature
+from skmask.networks import (
+    DISTANCE_AT_MOST,
+    EXPONENT_AT_MOST,
+    MLP,
+    EncoderDecoder,
+    PrototypeSums,
+    Recurrent,
+    Signature,
+)
 from skmask.onnx._graph import Tensor
 from skmask.onnx._recurrent import encoder_decoder, recurrent
 
 __all__ = ["ACTIVATIONS", "is_described", "logits_of"]
-
-# As in the forward pass of skmask.networks: the exponent of the exponential kernel, and the
-# distance of the RBF kernel, are held where their functions are finite.
-_EXPONENT_AT_MOST = 30.0
-_DISTANCE_AT_MOST = 1e3
 
 
 def is_described(network: Any) -> bool:
@@ -58,10 +61,10 @@ def _prototype_sums(network: PrototypeSums, weights: Sequence[np.ndarray], X: Te
     a, b, prototypes, scale, _, membership = weights
     if network.kernel == "linear":
         sums = X @ (a * (prototypes / scale)).T
-    elif network.product_form:
+    elif network.product_form and network.kernel == "exponential":
         centre = prototypes.mean(axis=0)
         distance = (X - centre) / scale
-        of_x = distance.apply("Min", _EXPONENT_AT_MOST / 2).apply("Exp")
+        of_x = distance.apply("Min", EXPONENT_AT_MOST / 2).apply("Exp")
         sums = of_x @ (a * np.exp((centre - prototypes) / scale)).T
     else:
         distance = (X.with_axis(1) - prototypes) / scale
@@ -71,10 +74,10 @@ def _prototype_sums(network: PrototypeSums, weights: Sequence[np.ndarray], X: Te
 
 def _kernel_values(distance: Tensor, kernel: str) -> Tensor:
     if kernel == "exponential":
-        return distance.apply("Min", _EXPONENT_AT_MOST).apply("Exp")
+        return distance.apply("Min", EXPONENT_AT_MOST).apply("Exp")
     if kernel == "laplacian":
         return (-distance.apply("Abs")).apply("Exp")
-    distance = distance.apply("Clip", -_DISTANCE_AT_MOST, _DISTANCE_AT_MOST)
+    distance = distance.apply("Clip", -DISTANCE_AT_MOST, DISTANCE_AT_MOST)
     return (-(distance * distance)).apply("Exp")
 
 
