@@ -1,5 +1,6 @@
 """TensorFlow and Keras: imported without chatter, with the threads granted, and fork-safe."""
 
+import gc
 import os
 import re
 import sys
@@ -73,15 +74,34 @@ def _stderr_held() -> Iterator[None]:
                 os.write(2, b"".join(kept))
 
 
+@contextmanager
+def _collected_once() -> Iterator[None]:
+    """Collect garbage once at the end, not while hundreds of thousands of objects are made.
+
+    Saves about a third of a second of TensorFlow's import, and another fifth of the first fit.
+    Does nothing where the user has switched the collector off.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.collect()
+    finally:
+        gc.enable()
+
+
 _cache_directory = requested_directory()
 
-if _LOG_LEVEL in os.environ:  # the user has asked to see something: show it
-    import keras
-    import tensorflow as tf
-else:
-    with without_chatter(), _errors_only():
+with _collected_once():
+    if _LOG_LEVEL in os.environ:  # the user has asked to see something: show it
         import keras
         import tensorflow as tf
+    else:
+        with without_chatter(), _errors_only():
+            import keras
+            import tensorflow as tf
 
 # The private names of TensorFlow that the engine uses, once it is there quietly.
 from tensorflow.core.protobuf.config_pb2 import CallableOptions  # noqa: E402

@@ -79,7 +79,7 @@ class Program:
         self._uses_xla = (
             n_steps >= _XLA_FROM_STEPS and self._is_by_row and pays_under_xla(self._model)
         )
-        self._machine = Machine([*self._model.variables, *slots])
+        self._machine = Machine([*self._model.variables, *slots], rewrites=not self._uses_xla)
         self._read_weights = self._machine.reader(slice(self._n_weights))
         self._read_slots = self._machine.reader(slice(self._n_weights, None))
 
