@@ -340,7 +340,7 @@ def test_bad_input(iris, parameters, given, message):
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("n_rows", [1, 7, 300])
 def test_layer_equals_the_formula_for_any_batch(rng, kernel, n_rows, monkeypatch):
-    from skmask.nn import layers
+    from skmask.nn.layers import _prototypes as layers
 
     monkeypatch.setattr(layers, "_NUMBERS_AT_ONCE", 5 * 3 * 10)  # ten rows at a time
     prototypes, scale = rng.normal(size=(5, 3)), rng.uniform(0.5, 2, size=3)
@@ -364,7 +364,7 @@ def test_layer_equals_the_formula_for_any_batch(rng, kernel, n_rows, monkeypatch
 def test_layer_has_finite_gradients_however_far(rng, kernel, distance, monkeypatch):
     import tensorflow as tf
 
-    from skmask.nn import layers
+    from skmask.nn.layers import _prototypes as layers
 
     monkeypatch.setattr(layers, "_NUMBERS_AT_ONCE", 5 * 3 * 10)
     layer = PrototypeKernel(rng.normal(size=(5, 3)), 1.0, kernel)

@@ -3,15 +3,9 @@
 import keras
 from keras import ops
 
+from skmask.nn._costs import check_cost_matrix, check_not_negative, cost_of_prediction
+from skmask.nn._targets import class_numbers, known, valid_steps
 from skmask.nn.layers import restrict_logits
-from skmask.nn.losses import (
-    check_cost_matrix,
-    check_not_negative,
-    class_numbers,
-    cost_of_prediction,
-    known,
-    valid_steps,
-)
 
 __all__ = [
     "CostWeightedAccuracy",

@@ -1,0 +1,17 @@
+"""Keras layers: restricted logits, prototypes, and sequences with padding."""
+
+from skmask.nn.layers._prototypes import GroupSum, PrototypeKernel, elementwise_kernel
+from skmask.nn.layers._restrict import RestrictLogits, restrict_logits
+from skmask.nn.layers._sequences import MaskedGRU, MaskedLSTM, StepMasking, real_steps
+
+__all__ = [
+    "GroupSum",
+    "MaskedGRU",
+    "MaskedLSTM",
+    "PrototypeKernel",
+    "RestrictLogits",
+    "StepMasking",
+    "elementwise_kernel",
+    "real_steps",
+    "restrict_logits",
+]
