@@ -100,7 +100,7 @@ def row_labels(values: Any) -> list[Any] | None:
 
 
 def without_names(values: Any, argument: str) -> Any:
-    """Return the values of a DataFrame or Series whose names mean nothing here; others as is."""
+    """Return the values of a DataFrame or Series without its names; anything else unchanged."""
     frame = _native(values, argument, rows_may_be_named=True)
     if isinstance(frame, nw.DataFrame):
         return frame.to_numpy()
@@ -108,7 +108,7 @@ def without_names(values: Any, argument: str) -> Any:
 
 
 def as_list(values: Any) -> Any:
-    """Return a Series, or another array of one axis of objects, as a list; others as they are."""
+    """Return a Series, or a 1-D array of objects, as a list; anything else unchanged."""
     if hasattr(values, "to_pylist"):  # of Arrow
         return values if hasattr(values, "column_names") else values.to_pylist()
     series = nw.from_native(values, allow_series=True, series_only=True, pass_through=True)
@@ -127,7 +127,7 @@ def check_no_text(values: Any, argument: str) -> None:
 
 
 def _native(values: Any, argument: str, *, rows_may_be_named: bool = False) -> Any:
-    """Return a DataFrame or Series as narwhals has it, and what is none as it is."""
+    """Return a DataFrame or Series as narwhals has it, and anything else unchanged."""
     if isinstance(values, np.ndarray):
         return values
     try:

@@ -82,14 +82,14 @@ def label_table(y: Any, argument: str) -> np.ndarray:
 
 
 def same_labels(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return where labels are the same, exactly so whatever their dtypes are."""
+    """Return where labels are equal, compared exactly whatever their dtypes are."""
     if one.dtype.kind != other.dtype.kind:
         one, other = one.astype(object), other.astype(object)
     return np.asarray(one == other, dtype=bool)
 
 
 def with_label(labels: np.ndarray, where: np.ndarray, label: Any) -> np.ndarray:
-    """Return labels with another one put where it is said, both as they were."""
+    """Replace labels where a mask says so, without converting any label."""
     mark = label_array([label])
     is_text = [array.dtype.kind in "SU" for array in (labels, mark)]
     dtype = np.dtype(object)
@@ -258,7 +258,8 @@ def encode_label_matrix(
     matrix = real_array(without_names(Y, "y"), "y", _MATRIX, may_miss=True)
     if matrix.ndim != 2 or not matrix.shape[1]:
         raise ValueError(
-            f"y must have a column for each label; got shape {matrix.shape}. Give a label at least."
+            f"y must have a column for each label; got shape {matrix.shape}. Give one label or "
+            "more."
         )
     is_wrong = ~zero_or_one(matrix, may_miss=True)
     if is_wrong.any():

@@ -223,7 +223,7 @@ def dense(X: Any) -> np.ndarray:
 
 
 def _weighted_std(X: Any, weight: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of each column in float64, 0 where it is but rounding."""
+    """Return the standard deviation of each column in float64, 0 if it is only rounding error."""
     share, X = weight / weight.sum(), X.astype(np.float64)
     mean = share @ X
     if sparse.issparse(X):

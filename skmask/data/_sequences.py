@@ -34,8 +34,8 @@ __all__ = [
 class Steps:
     """Which steps of padded sequences are real.
 
-    Packed, the real steps of a sequence stand before all padding, wherever they stood: left,
-    right and inner padding are one, and padding more changes nothing.
+    Packing moves the real steps of a sequence to its front. Left, right and inner padding then
+    give the same arrays, and further padding changes nothing.
 
     Parameters
     ----------
@@ -68,14 +68,14 @@ class Steps:
         return packed
 
     def unpack(self, packed: np.ndarray, fill: Any) -> np.ndarray:
-        """Return packed values where they stood, and `fill` at padding."""
+        """Undo `pack`: return values at their original steps, and `fill` at padding."""
         values = np.full((*self.is_real.shape, *packed.shape[2:]), fill, packed.dtype)
         values[self.is_real] = packed[self._in_front(packed.shape[1])]
         return values
 
 
 def as_sequences(values: Any, argument: str) -> list[np.ndarray] | None:
-    """Return a list of arrays if that is what something is, a step an entry; otherwise None.
+    """Return sequences as a list of arrays, one entry per step; None for anything else.
 
     Arrays in a list are sequences even if their lengths agree, and so are all that are in a
     Series or an array of objects; lists in a list only if their lengths differ.

@@ -29,7 +29,7 @@ class Solver(Protocol):
         """Return the values of the variables of the optimizer, if it has any."""
 
     def run(self, feed: Feed, progress: "Progress") -> None:
-        """Train until the progress says that it is over."""
+        """Train until `progress` reports the end."""
 
     def evaluate(self, feed: Feed) -> dict[str, float]:
         """Return the loss and the metrics over all rows, nothing trained."""

@@ -66,7 +66,7 @@ def _mean_costs(costs: np.ndarray, weight: np.ndarray, codes: np.ndarray) -> np.
 
 
 def _pooled(seen: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Return the means of two lots of rows together, as `_mean_costs` returns those of one."""
+    """Combine the mean costs of two sets of rows, in the form of `_mean_costs`."""
     total = seen[:, -1:] + means[:, -1:]
     share = means[:, -1:] / np.where(total > 0, total, 1)
     return np.hstack([seen[:, :-1] * (1 - share) + means[:, :-1] * share, total])

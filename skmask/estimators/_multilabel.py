@@ -494,7 +494,7 @@ def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
 
 
 def check_min_labels(min_labels: int, names: np.ndarray) -> None:
-    """Raise where rows are to have more labels than there are."""
+    """Raise where `min_labels` is more than the number of labels."""
     if min_labels > len(names):
         raise ValueError(
             f"min_labels must not be above the number of labels, {len(names)}; got {min_labels}. "

@@ -135,7 +135,7 @@ def _as_table(y: Any) -> Any:
 
 
 def _holds_zero_or_one(y: Any) -> bool:
-    """Say whether an array holds nothing but 0, 1 and what is unknown."""
+    """Say whether an array holds only 0, 1 and unknown entries."""
     try:
         values = real_array(y, "y", _NO_MATRIX, may_miss=True)
     except (TypeError, ValueError):

@@ -345,7 +345,7 @@ class PrototypeClassifier(SoftmaxClassifier):
 
     def _parts(self, rows: Rows) -> Parts:
         prototypes, scale = rows.known["prototypes"], rows.known["scale"]
-        # Said of the one kernel that asks: a setting more is a program more.
+        # Set for this kernel only, because each further setting makes a further program.
         product_form = self.kernel == "exponential" and is_product_safe(prototypes, scale)
         by_lbfgs = self.solver == "lbfgs"
         batch_size = int(self.batch_size)
@@ -451,7 +451,7 @@ def _chosen_before(
 
 
 def _asks_for_others(clf: PrototypeClassifier, before: Fit, names: np.ndarray) -> bool:
-    """Say whether `prototypes` is not what the fit before compares with."""
+    """Say whether `prototypes` differs from those of the fit before."""
     if isinstance(clf.prototypes, str):
         return not _is_same(clf.prototypes, before["asked"]["prototypes"])
     given = given_prototypes(clf.prototypes, names)

@@ -382,7 +382,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         if has_decoder:
             steps = rows.target.shape[1]
         _check_steps_go_on(given.before, steps, self.architecture)
-        # A Keras network of one's own takes all steps there are, whatever is in a batch.
+        # A Keras network of one's own computes all steps of a batch, padding included.
         is_described = self.network is None or isinstance(self.network, Network)
         saves_work = self.group_by_length and is_described
         lengths = (~np.isnan(rows.X[..., 0])).sum(axis=1) if saves_work else None
@@ -440,7 +440,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
 
 def _check_architecture(network: Any, architecture: str) -> None:
-    """Raise for a network with a decoder where there is to be none, and the reverse."""
+    """Raise for a network with a decoder where the architecture has none, and the reverse."""
     if isinstance(network, Network):
         has_decoder = isinstance(network, EncoderDecoder)
         if has_decoder != (architecture == "encoder_decoder"):

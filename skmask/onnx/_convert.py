@@ -35,7 +35,7 @@ ESTIMATORS = (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-# Versions that the runtimes of the last years know.
+# Versions that runtimes of recent years know.
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 _IR_VERSION = 8
 
@@ -84,12 +84,12 @@ def model_of(estimator: Any, X: Any, allowed: Any) -> ModelProto:
 
 
 def _parted(estimator: Any) -> tuple[Any, list[Any]]:
-    """Return the last step of a pipeline, which may be one itself, and the transformers before."""
+    """Return the last step of a pipeline, nested ones unpacked, and the transformers before it."""
     before: list[Any] = []
     while isinstance(estimator, Pipeline):
         before += [step for _, step in estimator.steps[:-1]]
         estimator = estimator.steps[-1][1]
-    # Without those that do nothing, and samplers of imbalanced-learn, which are for a fit alone.
+    # Without steps that do nothing, and samplers of imbalanced-learn, which act in a fit only.
     return estimator, [step for step in before if hasattr(step, "transform")]
 
 
@@ -103,7 +103,7 @@ def _real_steps(estimator: Any, fit: Any, X: Any) -> np.ndarray:
 
 
 class _Start:
-    """What stands before the classifier: inputs of the model, and nodes of transformers."""
+    """The part before the classifier: inputs of the model, and nodes of transformers."""
 
     def __init__(self, rows: Tensor, n_axes: int, inputs: list[ValueInfoProto]):
         self.rows = rows

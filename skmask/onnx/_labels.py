@@ -46,7 +46,7 @@ def labels_of(fit: Any) -> np.ndarray:
 
 
 def _as_written(labels: np.ndarray) -> np.ndarray | None:
-    """Return labels in a type of ONNX, None where none is like theirs."""
+    """Return labels in a type of ONNX; None where no type fits."""
     kind = labels.dtype.kind
     if kind == "O":
         if all(isinstance(label, str) for label in labels):

@@ -49,7 +49,7 @@ def _is_constant(value: Any) -> bool:
 
 
 def is_plain(value: Any) -> bool:
-    """Say whether the content of a value is all that there is to it."""
+    """Say whether a value is plain data: its content alone decides what it does."""
     if isinstance(value, dict | list | tuple):
         return all(map(is_plain, value.values() if isinstance(value, dict) else value))
     return isinstance(value, (*_PLAIN, np.ndarray)) or _is_constant(value)

@@ -52,7 +52,7 @@ def is_by_row(model: Any) -> bool:
 
 def _is_by_row(operation: Any) -> bool:
     kind = type(operation)
-    if isinstance(operation, keras.Model):  # what is in it comes by itself
+    if isinstance(operation, keras.Model):  # its layers are listed, too
         return kind in (keras.Model, keras.Sequential) or kind.__name__ == "Functional"
     if not isinstance(operation, keras.layers.Layer):
         return kind.__module__.startswith("keras.") and _is_function_by_row(operation)
@@ -70,7 +70,7 @@ def _is_by_row(operation: Any) -> bool:
 
 def _is_function_by_row(function: Any) -> bool:
     ranks = {len(t.shape) for node in function._inbound_nodes for t in node.input_tensors}
-    if len(ranks) > 1:  # broadcasting may put rows beside columns
+    if len(ranks) > 1:  # broadcasting may align rows with columns
         return False
     if type(function).__name__ in _ELEMENTWISE:
         return True

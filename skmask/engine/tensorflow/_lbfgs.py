@@ -247,7 +247,7 @@ def minimized(
             "maxcor": int(np.clip(_NUMBERS_REMEMBERED // vector.start.size, 10, 60)),
         },
     )
-    if result.nit == 0:  # where there is nothing to go down
+    if result.nit == 0:  # the gradient is zero from the start
         watch(vector.whole(result.x), dict(latest))
     return vector.whole(result.x)
 

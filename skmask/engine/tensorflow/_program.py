@@ -223,7 +223,7 @@ class Program:
         n_steps = (n_rows + size - 1) // size
 
         def rows_of(epoch: Any, start: Any) -> tuple[Any, Any]:
-            if not self._is_by_row:  # a short batch is short
+            if not self._is_by_row:  # the last batch may be shorter, not padded
                 rows = orders[epoch, start : tf.minimum(start + size, n_rows)]
                 return rows, tf.ones_like(rows, self._dtype)
             rows = tf.slice(orders, [epoch, start], [1, size])[0]

@@ -9,7 +9,7 @@ from skmask.engine.tensorflow._settings import keras_settings
 
 
 def frozen_template(network: Any) -> Any:
-    """Return a copy of a Keras model, which what becomes of the model does not reach.
+    """Return a copy of a Keras model, independent of later changes of the model.
 
     Anything else is returned as it is.
     """

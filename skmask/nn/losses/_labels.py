@@ -39,7 +39,7 @@ def weighted_binary_crossentropy(y_true, logits, pos_weight=1.0):
 
 
 def focal_loss(y_true, logits, pos_weight=1.0, gamma=2.0):
-    """Binary cross-entropy that cares less for what is predicted well already [1]_.
+    """Binary cross-entropy with less weight on entries that are predicted well already [1]_.
 
     Parameters
     ----------
