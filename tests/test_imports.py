@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "skl2onnx",
         "skmask._version",
         "skmask.data",
+        "skmask.decisions",
         "skmask.estimators",
         "skmask.networks",
         "skmask.onnx",

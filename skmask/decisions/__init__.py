@@ -2,9 +2,16 @@
 
 from skmask.decisions._costs import cheapest
 from skmask.decisions._cutoffs import best_cutoff, with_at_least
-from skmask.decisions._softmax import decision_values, log_softmax, restricted, softmax
+from skmask.decisions._softmax import (
+    BELOW_ALLOWED,
+    decision_values,
+    log_softmax,
+    restricted,
+    softmax,
+)
 
 __all__ = [
+    "BELOW_ALLOWED",
     "best_cutoff",
     "cheapest",
     "decision_values",

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-__all__ = ["decision_values", "log_softmax", "restricted", "softmax"]
+__all__ = ["BELOW_ALLOWED", "decision_values", "log_softmax", "restricted", "softmax"]
 
 # How far below the lowest logit of the allowed classes the decision value of another class is.
-_BELOW_ALLOWED = 100.0
+BELOW_ALLOWED = 100.0
 
 # From this many rows on a copy with classes first pays: sums over few classes are slow in NumPy.
 _MANY_ROWS = 64
@@ -70,5 +70,5 @@ def decision_values(logits: np.ndarray) -> np.ndarray:
     is_allowed = logits > -np.inf
     lowest = np.where(is_allowed, logits, np.inf).min(axis=-1, keepdims=True)
     # Logits so large that 100 less rounds to the same number still get one below.
-    below = np.minimum(lowest - _BELOW_ALLOWED, np.nextafter(lowest, -np.inf))
+    below = np.minimum(lowest - BELOW_ALLOWED, np.nextafter(lowest, -np.inf))
     return np.where(is_allowed, logits, below)

@@ -1,6 +1,6 @@
 """PrototypeSums: sums of functions of the input and of prototypes."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -109,34 +109,25 @@ class PrototypeSums(Network):
             of_x = np.exp(np.minimum((_dense(X) - centre) / scale, EXPONENT_AT_MOST / 2))
             sums = of_x @ (a * np.exp((centre - prototypes) / scale)).T
         else:
-            sums = np.concatenate(
-                [terms.sum(axis=-1) for _, terms in self.terms(weights, X)]
-                or [np.empty((0, len(b)), b.dtype)]
-            )
+            sums = _sums_of_terms(a, prototypes, scale, self.kernel, X)
         return (sums + b) @ membership
-
-    def terms(self, weights: Weights, X: Any) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield a_pk f(x_k, x_pk) for some rows at a time.
-
-        Parameters
-        ----------
-        weights : sequence of ndarray
-        X : ndarray or CSR of shape (n, n_features)
-
-        Yields
-        ------
-        rows : slice
-        terms : ndarray of shape (n_rows, n_prototypes, n_features)
-        """
-        a, _, prototypes, scale, *_ = weights
-        step = max(1, _NUMBERS_AT_ONCE // max(1, a.size))
-        for start in range(0, X.shape[0], step):
-            rows = slice(start, start + step)
-            yield rows, a * kernel_values(_dense(X[rows]), prototypes, scale, self.kernel)
 
     @property
     def is_portable(self) -> bool:
         return not callable(self.kernel)
+
+
+def _sums_of_terms(
+    a: np.ndarray, prototypes: np.ndarray, scale: np.ndarray, kernel: str, X: Any
+) -> np.ndarray:
+    """Return sum_k a_pk f(x_k, x_pk), (n, n_prototypes), in a bounded amount of memory."""
+    sums = np.empty((X.shape[0], len(a)), a.dtype)
+    step = max(1, _NUMBERS_AT_ONCE // max(1, a.size))
+    for start in range(0, X.shape[0], step):
+        rows = slice(start, start + step)
+        terms = a * kernel_values(_dense(X[rows]), prototypes, scale, kernel)
+        terms.sum(axis=-1, out=sums[rows])
+    return sums
 
 
 def _dense(X: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
+from skmask.decisions import BELOW_ALLOWED
 from skmask.estimators._multilabel import check_min_labels
 from skmask.onnx._graph import Tensor, stacked
 from skmask.onnx._labels import labels_of
@@ -12,9 +13,6 @@ from skmask.onnx._labels import labels_of
 __all__ = ["of_classes", "of_labels", "of_steps", "raw_of_classes", "raw_of_labels"]
 
 Answers = tuple[Tensor, Tensor]
-
-# As in skmask.decisions: how far below the lowest logit of the allowed classes others are.
-_BELOW_ALLOWED = 100.0
 
 
 def of_classes(estimator: Any, fit: Any, scores: Tensor, mask: Tensor | None) -> Answers:
@@ -75,7 +73,7 @@ def raw_of_classes(fit: Any, scores: Tensor, mask: Tensor | None) -> Tensor:
     """Return the values of `decision_function`, a column for each class."""
     if mask is not None:
         lowest = -(-scores).where(mask, -np.inf).maximum(1)
-        scores = scores.where(mask, lowest - _BELOW_ALLOWED)
+        scores = scores.where(mask, lowest - BELOW_ALLOWED)
     if len(fit["classes_"]) != 2:
         return scores
     return scores @ np.array([[1, -1], [-1, 1]])
