@@ -1,6 +1,6 @@
 """From logits to answers: masks, probabilities, cheapest classes, cut-offs. NumPy only."""
 
-from skmask.decisions._costs import cheapest
+from skmask.decisions._costs import cheapest, savings
 from skmask.decisions._cutoffs import best_cutoff, with_at_least
 from skmask.decisions._softmax import (
     BELOW_ALLOWED,
@@ -17,6 +17,7 @@ __all__ = [
     "decision_values",
     "log_softmax",
     "restricted",
+    "savings",
     "softmax",
     "with_at_least",
 ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["cheapest"]
+__all__ = ["cheapest", "savings"]
 
 
 def cheapest(scores: np.ndarray, proba: np.ndarray, costs: np.ndarray) -> np.ndarray:
@@ -21,17 +21,18 @@ def cheapest(scores: np.ndarray, proba: np.ndarray, costs: np.ndarray) -> np.nda
     -------
     ndarray of int of shape (n_samples,)
     """
-    # The saving of a prediction over the most expensive one: the same order, and exactly the order
-    # of the probabilities where all errors cost the same.
-    costs = _below_one(costs)
-    saved = costs.max(axis=-1, keepdims=True) - costs
-    savings = (proba.astype(np.float64)[:, np.newaxis] @ saved)[:, 0]
-    savings[scores == -np.inf] = -np.inf
-    is_best = savings == savings.max(axis=1, keepdims=True)
+    expected = (proba.astype(np.float64)[:, np.newaxis] @ savings(costs))[:, 0]
+    expected[scores == -np.inf] = -np.inf
+    is_best = expected == expected.max(axis=1, keepdims=True)
     return np.where(is_best, scores, -np.inf).argmax(axis=1)
 
 
-def _below_one(costs: np.ndarray) -> np.ndarray:
-    """Return each matrix of costs times a power of 2, so that no product overflows."""
+def savings(costs: np.ndarray) -> np.ndarray:
+    """Return the saving of each decision over the most expensive one, for each true class.
+
+    Largest expected savings are lowest expected costs, and exactly the largest probabilities where
+    all errors cost the same. Each matrix is scaled by a power of 2, so that no product overflows.
+    """
     largest = np.abs(costs).max(axis=(-2, -1), keepdims=True, initial=0)
-    return np.ldexp(costs, -np.frexp(largest)[1])
+    costs = np.ldexp(costs, -np.frexp(largest)[1])
+    return costs.max(axis=-1, keepdims=True) - costs

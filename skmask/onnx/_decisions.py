@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
-from skmask.decisions import BELOW_ALLOWED
+from skmask.decisions import BELOW_ALLOWED, savings
 from skmask.estimators._multilabel import check_min_labels
 from skmask.onnx._graph import Tensor, stacked
 from skmask.onnx._labels import labels_of
@@ -91,11 +91,10 @@ def _costs_of_all(fit: Any) -> np.ndarray:
 
 def _cheapest(scores: Tensor, proba: Tensor, mask: Tensor | None, costs: np.ndarray) -> Tensor:
     """Return the number of the allowed class of the lowest expected cost."""
-    costs = np.ldexp(costs, -np.frexp(np.abs(costs).max(initial=0))[1])
-    savings = proba.cast(np.float64) @ (costs.max(axis=-1, keepdims=True) - costs)
+    expected = proba.cast(np.float64) @ savings(costs)
     if mask is not None:
-        savings = savings.where(mask, -np.inf)
-    is_best = savings.equals(savings.maximum(1))
+        expected = expected.where(mask, -np.inf)
+    is_best = expected.equals(expected.maximum(1))
     return scores.where(is_best, -np.inf).argmax()
 
 
