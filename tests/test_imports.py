@@ -132,6 +132,16 @@ assert settings == (
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_importing_tensorflow_leaves_the_garbage_collector_as_it_was(is_enabled):
+    code = (
+        f"import gc; gc.enable() if {is_enabled} else gc.disable();"
+        "import skmask.engine.tensorflow; print(gc.isenabled(), gc.get_freeze_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(is_enabled), "0"]
+
+
 def test_public_names_are_all_there():
     import skmask
 
