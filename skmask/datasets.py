@@ -25,7 +25,7 @@ def make_cost_sensitive_classification(
 
     Each class has a centre; a row lies around the centre of its class, with unit variance. To
     call a row a class below its own costs 1, and a class above it `ratio`: with B and C for 1
-    and 2, a B is cheaply called an A, and dearly a C.
+    and 2, a B is cheap to call an A, and expensive to call a C.
 
     Parameters
     ----------
