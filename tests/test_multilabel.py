@@ -255,32 +255,112 @@ def test_extreme_thresholds_say_all_or_nothing(labelled, threshold, expected):
     assert (make(threshold=threshold).fit(X, Y).predict(X) == expected).all()
 
 
-def test_tuned_thresholds_have_the_best_f1_on_the_rows_held_out(labelled, monkeypatch):
+@pytest.fixture
+def held(monkeypatch):
+    """Rows that the last fit held out, under "rows"."""
     from skmask.estimators import _training
 
-    X, Y = labelled
-    held = {}
+    kept = {}
 
-    def kept(clf, rows, seed, reason, hold_out=_training._parted):
+    def parted(clf, rows, seed, reason, hold_out=_training._parted):
         parts = hold_out(clf, rows, seed, reason)
-        held["rows"] = parts[1]
+        kept["rows"] = parts[1]
         return parts
 
-    monkeypatch.setattr(_training, "_parted", kept)
-    clf = make(threshold="tuned", validation_fraction=0.4).fit(X, Y)
+    monkeypatch.setattr(_training, "_parted", parted)
+    return kept
+
+
+def f1_of(rows, logits, thresholds, average):
+    return f1_score(rows.target, expit(logits) > thresholds, average=average, zero_division=0)
+
+
+@pytest.mark.parametrize("target", ["macro_f1", "micro_f1", "micro_macro", "tuned"])
+def test_targets_are_reached_on_the_rows_held_out(labelled, held, target):
+    X, Y = labelled
+    clf = make(threshold=target, validation_fraction=0.4).fit(X, Y)
     rows = held["rows"]
     assert len(rows) == 32
     logits = logits_of(clf, rows.X)
-    for label in range(N_LABELS):
-        found = f1_score(rows.target[:, label], expit(logits[:, label]) > clf.thresholds_[label])
-        best = max(
-            f1_score(rows.target[:, label], logits[:, label] >= cutoff, zero_division=0)
-            for cutoff in logits[:, label]
-        )
-        assert found == pytest.approx(best)
-    again = make(threshold="tuned", validation_fraction=0.4).fit(X, Y)
+    for average in ("macro", "micro"):
+        found = f1_of(rows, logits, clf.thresholds_, average)
+        assert found >= f1_of(rows, logits, 0.5, average) - 0.05
+    again = make(threshold=target, validation_fraction=0.4).fit(X, Y)
     np.testing.assert_array_equal(again.thresholds_, clf.thresholds_)
     assert "val_recall" in clf.history_
+
+
+def test_micro_f1_is_one_threshold_for_all(labelled):
+    clf = make(threshold="micro_f1", validation_fraction=0.4).fit(*labelled)
+    assert np.ptp(clf.thresholds_) == 0
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 1.0])
+def test_recall_asked_for_is_that_of_each_label_on_the_rows_held_out(labelled, held, share):
+    clf = make(threshold={"recall": share}, validation_fraction=0.4).fit(*labelled)
+    rows = held["rows"]
+    predicted = expit(logits_of(clf, rows.X)) > clf.thresholds_
+    assert (recall_score(rows.target, predicted, average=None) >= share).all()
+    assert predicted.sum() < predicted.size
+
+
+def test_precision_asked_for_is_that_of_each_label_where_there_is_one(labelled, held):
+    clf = make(threshold={"precision": 0.5}, validation_fraction=0.4).fit(*labelled)
+    rows = held["rows"]
+    logits = logits_of(clf, rows.X)
+    predicted = expit(logits) > clf.thresholds_
+    found = precision_score(rows.target, predicted, average=None, zero_division=0)
+    for label in range(N_LABELS):
+        reachable = max(
+            precision_score(rows.target[:, label], logits[:, label] >= cutoff)
+            for cutoff in logits[:, label]
+        )
+        assert found[label] >= min(0.5, reachable) - 1e-9
+
+
+@never_predicted
+@pytest.mark.parametrize("threshold", [0.2, [0.1, 0.2, 0.3, 0.4], {0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4}])
+def test_thresholds_set_later_are_those_of_a_fit(labelled, threshold):
+    X, Y = labelled
+    clf = make().fit(X, Y)
+    other = make(threshold=threshold).fit(X, Y)
+    assert clf.set_threshold(threshold) is clf
+    np.testing.assert_array_equal(clf.thresholds_, other.thresholds_)
+    np.testing.assert_array_equal(clf.predict(X), other.predict(X))
+    assert clf.threshold == 0.5
+
+
+@pytest.mark.parametrize("target", ["tuned", "macro_f1", {"recall": 0.9}])
+def test_targets_set_later_are_reached_on_the_rows_given(labelled, held, target):
+    X, Y = labelled
+    clf = make(threshold=target, validation_fraction=0.4).fit(X, Y)
+    rows, expected = held["rows"], clf.thresholds_
+    clf.set_threshold(0.5)
+    clf.set_threshold(target, rows.X, rows.target, rows.weight)
+    np.testing.assert_allclose(clf.thresholds_, expected)
+
+
+def test_thresholds_are_chosen_after_partial_fit(labelled):
+    X, Y = labelled
+    clf = make().partial_fit(X, Y).set_threshold({"recall": 1.0}, X, Y)
+    assert (recall_score(Y, clf.predict(X), average=None) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tuned",), r"X and y must be given to reach threshold='tuned' on; got None"),
+        ((1.5,), "The 'threshold' parameter of set_threshold must"),
+        (({"recall": 1.5},), "threshold must ask for a recall above 0, of at most 1; got 1.5"),
+        (({"precision": "all"},), "threshold must ask for a precision above 0, .*got 'all'"),
+        (("tuned", np.zeros((4, 2)), np.ones((4, 4))), "X has 2 features"),
+    ],
+)
+def test_bad_choice_of_thresholds_leaves_the_old_ones(labelled, arguments, message):
+    clf = make().fit(*labelled)
+    with pytest.raises(ValueError, match=message):
+        clf.set_threshold(*arguments)
+    assert (clf.thresholds_ == 0.5).all()
 
 
 def test_tuning_leaves_unknown_labels_and_weights_out(unknown):

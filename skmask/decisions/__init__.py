@@ -1,7 +1,15 @@
 """From logits to answers: masks, probabilities, cheapest classes, cut-offs. NumPy only."""
 
 from skmask.decisions._costs import cheapest, savings
-from skmask.decisions._cutoffs import best_cutoff, with_at_least
+from skmask.decisions._cutoffs import (
+    macro_f1_cutoffs,
+    micro_f1_cutoffs,
+    micro_macro_cutoffs,
+    over_resamples,
+    precision_cutoffs,
+    recall_cutoffs,
+    with_at_least,
+)
 from skmask.decisions._softmax import (
     BELOW_ALLOWED,
     decision_values,
@@ -12,10 +20,15 @@ from skmask.decisions._softmax import (
 
 __all__ = [
     "BELOW_ALLOWED",
-    "best_cutoff",
     "cheapest",
     "decision_values",
     "log_softmax",
+    "macro_f1_cutoffs",
+    "micro_f1_cutoffs",
+    "micro_macro_cutoffs",
+    "over_resamples",
+    "precision_cutoffs",
+    "recall_cutoffs",
     "restricted",
     "savings",
     "softmax",

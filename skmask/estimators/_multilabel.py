@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,23 +15,26 @@ from skmask.data._labels import accuracy, decode_labels, encode_label_matrix
 from skmask.data._messages import naming, quote
 from skmask.data._numbers import average, scaled
 from skmask.data._parameters import Interval
-from skmask.data._sklearn import StrOptions
-from skmask.data._weights import check_by_label
-from skmask.decisions import best_cutoff, with_at_least
+from skmask.data._sklearn import StrOptions, validate_parameter_constraints
+from skmask.decisions import with_at_least
 from skmask.engine import Loss
 from skmask.estimators._base import OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._multilabel_rows import (
     by_entry,
-    is_label_matrix,
     pos_weight_for,
-    read_classes,
-    read_label_matrix,
+    read_labelled_rows,
     read_weight,
 )
-from skmask.estimators._reading import Given, announced_labels, read_features
+from skmask.estimators._reading import Given, read_features
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
+from skmask.estimators._thresholds import (
+    TARGETS,
+    is_tuned,
+    thresholds_as_given,
+    thresholds_for,
+)
 from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
@@ -75,11 +79,15 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         None: 1.
     loss : {"weighted_bce", "focal", "asymmetric"}, default="weighted_bce"
         See Notes.
-    threshold : float, array-like of shape (n_labels,), Series, dict, one-row DataFrame or \
-            "tuned", default=0.5
-        Probability, before it is calibrated, above which a label is predicted. "tuned": for
-        each label what has the largest F1 on `validation_fraction` of the rows, which are held
-        out of training; 0.5 for a label without a positive there.
+    threshold : float, array-like of shape (n_labels,), Series, dict, one-row DataFrame, \
+            {{"tuned", "micro_macro", "macro_f1", "micro_f1"}}, {{"recall": float}} or \
+            {{"precision": float}}, default=0.5
+        Probability, before it is calibrated, above which a label is predicted. A word is a target
+        on `validation_fraction` of the rows, which are held out of training: "macro_f1", for
+        each label the largest F1; "micro_f1", one for all labels, of the largest F1 of all entries;
+        "micro_macro" and "tuned", both at once (after [4]_), so that rare labels do not cost the
+        frequent ones. A recall is reached with as few predictions as possible, a precision with
+        as many, label by label. 0.5 for a label without a positive there. See Notes.
     min_labels : int, default=0
         How many labels a row gets at least; the most probable ones are added. Read and checked
         at prediction: it can be changed after `fit`.
@@ -124,6 +132,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     q = max(p - 0.05, 0) in the place of p in the second. As published these have no
     `pos_weight`: pass None for that.
 
+    The thresholds of the F1 targets are means of those of up to 25 bootstrap resamples of the
+    rows held out. `set_threshold` chooses again without training.
+
     For one class per row of more than two, `predict_proba` divides the probabilities of a row
     by their sum, and `predict` takes the class that is farthest above its threshold.
 
@@ -132,6 +143,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     .. [1] TensorFlow, `tf.nn.weighted_cross_entropy_with_logits`.
     .. [2] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
     .. [3] T. Ridnik et al., "Asymmetric loss for multi-label classification", ICCV 2021.
+    .. [4] Y.-J. Lin and C.-J. Lin, "On the thresholding strategy for infrequent labels in
+       multi-label classification", CIKM 2023.
 
     Examples
     --------
@@ -156,7 +169,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         ],
         "loss": [StrOptions(set(_LOSSES))],
         "threshold": [
-            StrOptions({"tuned"}),
+            StrOptions(TARGETS),
             Interval(Real, 0, 1, closed="both"),
             "array-like",
             dict,
@@ -234,7 +247,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
         {fit_returns}
         """
-        reason = ("threshold='tuned'", "give threshold as a number") if self._is_tuned() else None
+        reason = None
+        if is_tuned(self.threshold):
+            reason = f"threshold={self.threshold!r}", "give threshold as a number"
         self._fit(X, y, reason_to_hold_out=reason, sample_weight=sample_weight)
         fit = self._fitted()
         _warn_of_labels_never_predicted(self._predicted(fit, X), fit)
@@ -385,26 +400,56 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         by_row = np.where(counts, scaled(weight)[0], 0).sum(axis=1) / n_counted
         return float(average(((y == predicted) | ~counts).all(axis=1), by_row))
 
+    @documented
+    def set_threshold(self, threshold, X=None, y=None, sample_weight=None):
+        """Choose the thresholds of labels again, without training.
+
+        The parameter `threshold` stays as it is: the next `fit` reads that.
+
+        Parameters
+        ----------
+        threshold : float, array-like, Series, dict, DataFrame or str
+            As the parameter.
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows to reach a target on, which the network was not trained on.
+        y : array-like of shape (n_samples, n_labels) or (n_samples,), default=None
+            Their labels.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : object
+            With new `thresholds_`.
+        """
+        fit = self._fitted()
+        constraints = self._parameter_constraints["threshold"]
+        validate_parameter_constraints(
+            {"threshold": constraints}, {"threshold": threshold}, caller_name="set_threshold"
+        )
+        values = {"thresholds_": thresholds_as_given(threshold, fit["label_names_"])}
+        if is_tuned(threshold):
+            if X is None or y is None:
+                raise ValueError(
+                    f"X and y must be given to reach threshold={threshold!r} on; got None. Pass "
+                    "rows that the network was not trained on."
+                )
+            metadata = {"sample_weight": sample_weight}
+            rows = read_labelled_rows(self, Given(X, y, fit, is_partial=True, metadata=metadata))
+            values = thresholds_for(threshold, fit, rows.that_count())
+        self._record = replace(fit, values={**fit.values, **values})
+        return self
+
     # Reading what is given.
 
-    def _is_tuned(self) -> bool:
-        return isinstance(self.threshold, str)
-
     def _read(self, given: Given) -> Rows:
-        if given.is_partial and self._is_tuned():
+        if given.is_partial and is_tuned(self.threshold):
             raise ValueError(
-                "threshold must be given in partial_fit, which holds no rows out; got 'tuned'. "
-                "Give a number, or one for each label."
+                "threshold must be given in partial_fit, which holds no rows out; got "
+                f"{self.threshold!r}. Give a number, or one for each label, and choose with "
+                "set_threshold."
             )
-        is_matrix = is_label_matrix(self, given)
-        labels = announced_labels(self, given, are_needed=not is_matrix)
-        rows = (read_label_matrix if is_matrix else read_classes)(self, given, labels)
-        if given.before is not None and given.before["is_one_vs_rest"] == is_matrix:
-            raise ValueError(
-                "y must be of one kind in every call, a class per row or a column per label; got "
-                "the other kind. Pass it as before."
-            )
-        return self._with_weights_and_thresholds(rows, given)
+        return self._with_weights_and_thresholds(read_labelled_rows(self, given), given)
 
     def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:
         names = rows.values["label_names_"]
@@ -423,9 +468,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 "learnt, and their pos_weight is 1 where it is to be balanced.",
                 stacklevel=5,
             )
-        thresholds = np.full(len(names), 0.5)
-        if not self._is_tuned():
-            thresholds = check_by_label(self.threshold, names, "threshold", at_most=1)
+        thresholds = thresholds_as_given(self.threshold, names)
         constants = {"pos_weight": pos_weight, "cutoff": logit(thresholds)}
         return replace(rows, constants=constants).with_values(
             pos_weight_=pos_weight,
@@ -440,7 +483,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             described_mlp(self),
             Signature(rows.X.shape[1:], rows.target.shape[1]),
             Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",)),
-            conclude=_tuned_thresholds if self._is_tuned() else None,
+            conclude=partial(thresholds_for, self.threshold) if is_tuned(self.threshold) else None,
         )
 
     # Prediction.
@@ -464,16 +507,6 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
 
 # After training.
-
-
-def _tuned_thresholds(fit: Fit, held_out: Rows | None) -> dict[str, Any]:
-    """Return the thresholds of the largest F1 on the rows held out."""
-    if held_out is None:
-        return {}
-    logits = fit.predictor(held_out.X)
-    weight = np.broadcast_to(by_entry(held_out.weight), logits.shape)
-    cutoffs = map(best_cutoff, logits.T, held_out.target.T, weight.T)
-    return {"thresholds_": expit(np.fromiter(cutoffs, float))}
 
 
 def _warn_of_labels_never_predicted(predicted: np.ndarray, fit: Fit) -> None:

@@ -12,15 +12,13 @@ from skmask.data._labels import check_classes, encode_label_matrix
 from skmask.data._messages import naming, quote
 from skmask.data._numbers import check_float32, real_array, scaled, zero_or_one
 from skmask.data._weights import check_by_label, check_entry_weight, check_sample_weight
-from skmask.estimators._reading import Given, read_features, read_labels
+from skmask.estimators._reading import Given, announced_labels, read_features, read_labels
 from skmask.estimators._rows import Rows
 
 __all__ = [
     "by_entry",
-    "is_label_matrix",
     "pos_weight_for",
-    "read_classes",
-    "read_label_matrix",
+    "read_labelled_rows",
     "read_weight",
 ]
 
@@ -30,7 +28,28 @@ _NO_MATRIX = (
 )
 
 
-def is_label_matrix(estimator: Any, given: Given) -> bool:
+def read_labelled_rows(estimator: Any, given: Given) -> Rows:
+    """Read rows of features with a column for each label, or with one class each.
+
+    Parameters
+    ----------
+    estimator : WeightedMultilabelClassifier
+        Its parameters are read.
+    given : Given
+        With `sample_weight` among its metadata, or not.
+    """
+    is_matrix = _is_label_matrix(estimator, given)
+    labels = announced_labels(estimator, given, are_needed=not is_matrix)
+    rows = (_read_label_matrix if is_matrix else _read_classes)(estimator, given, labels)
+    if given.before is not None and given.before["is_one_vs_rest"] == is_matrix:
+        raise ValueError(
+            "y must be of one kind in every call, a class per row or a column per label; got "
+            "the other kind. Pass it as before."
+        )
+    return rows
+
+
+def _is_label_matrix(estimator: Any, given: Given) -> bool:
     """Say whether a target has a column for each label, not one class per row.
 
     A single column is a label where it was one before; otherwise where it holds 0, 1 and
@@ -46,7 +65,7 @@ def is_label_matrix(estimator: Any, given: Given) -> bool:
     return (classes is None or np.size(classes) == 1) and _holds_zero_or_one(y)
 
 
-def read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
+def _read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
     with naming("X and y"):
         check_consistent_length(given.X, given.y)
     X, features = read_features(estimator, given.X, given.before, given.dtype)
@@ -75,7 +94,7 @@ def read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
     )
 
 
-def read_classes(estimator: Any, given: Given, labels: Any) -> Rows:
+def _read_classes(estimator: Any, given: Given, labels: Any) -> Rows:
     _, codes, labels = read_labels(estimator, given, labels)
     X, features = read_features(estimator, given.X, given.before, given.dtype)
     classes = np.sort(labels)
