@@ -1,10 +1,10 @@
 """Yeast: 14 functions of 2,417 genes, some of them rare.
 
 The first 1,500 genes to learn from, the last 917 to judge. Logistic regressions are shown the
-features as they are and standardised, skmask standardised. The network, the number of epochs
-and the share held out for the thresholds of the last row were chosen by cross-validation on the
-1,500 alone; thresholds are tuned on a part of the 1,500 that training does not see. Five seeds,
-means.
+features as they are and standardised, skmask standardised. The network, the number of epochs,
+the share held out for thresholds, and their means over resamples, were chosen by
+cross-validation on the 1,500 alone; thresholds are tuned on a part of the 1,500 that training
+does not see. Five seeds, means.
 
 Run: python benchmarks/yeast.py
 """
@@ -28,7 +28,13 @@ from skmask import WeightedMultilabelClassifier
 N_TRAIN = 1500
 N_FEATURES = 103
 N_SEEDS = 5
-MACRO_GOAL, MICRO_GOAL = 0.457, 0.62
+TUNED = "skmask dropout, no weights, "
+# Of each target: micro-F1, macro-F1, and labels never predicted at most.
+GOALS = {
+    "micro_f1": (0.663, 0, 14),
+    "macro_f1": (0, 0.49, 14),
+    "tuned": (0.64, 0.47, 0),
+}
 
 
 def load():
@@ -66,6 +72,9 @@ def contenders():
 
     linear = {"hidden_layer_sizes": (), "epochs": 60}
     network = {"network": with_dropout, "epochs": 80, "validation_fraction": 0.2}
+    targets = {
+        f"{TUNED}{target}": ours(**network, pos_weight=None, threshold=target) for target in GOALS
+    }
     return {
         "logistic regression": logistic(),
         "logistic regression, balanced": logistic(class_weight="balanced"),
@@ -77,7 +86,7 @@ def contenders():
         "skmask linear, balanced": ours(**linear),
         "skmask linear, no weights, tuned": ours(**linear, pos_weight=None, threshold="tuned"),
         "skmask dropout, balanced": ours(**network),
-        "skmask dropout, no weights, tuned": ours(**network, pos_weight=None, threshold="tuned"),
+        **targets,
     }
 
 
@@ -110,13 +119,15 @@ def main():
     for row in rows:
         numbers = [f"{value:.4f}" for value in list(row.values())[1:-1]]
         print(f"| {row['classifier']} | {' | '.join(numbers)} | {row['never predicted']} |")
-    last = rows[-1]
-    reached = last["macro-F1"] > MACRO_GOAL and last["micro-F1"] > MICRO_GOAL
-    reached = reached and not last["never predicted"]
-    print(
-        f"\nThe goal is macro-F1 above {MACRO_GOAL} and micro-F1 above {MICRO_GOAL} at once, no "
-        f"label never predicted in any run: {'reached' if reached else 'missed'}."
-    )
+    print()
+    for target, (micro, macro, never) in GOALS.items():
+        (row,) = (each for each in rows if each["classifier"] == f"{TUNED}{target}")
+        is_reached = row["micro-F1"] >= micro and row["macro-F1"] >= macro
+        is_reached = is_reached and row["never predicted"] <= never
+        print(
+            f"{target}: the goal is micro-F1 {micro} and macro-F1 {macro} at least, {never} labels "
+            f"never predicted at most: {'reached' if is_reached else 'missed'}."
+        )
     write("yeast", rows)
 
 
