@@ -153,3 +153,57 @@ def test_layer_and_loss_work_inside_scikeras():
         both = np.c_[X, allowed].astype(np.float32)
         proba = clf.fit(both, y).predict_proba(both)
         assert (proba[~allowed] == 0).all()
+
+
+# Label smoothing.
+
+
+def smoothed(shares, allowed, share):
+    return (1 - share) * shares + share * allowed / allowed.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.9])
+def test_label_smoothing_spreads_over_the_allowed(batch, share):
+    y, logits, allowed = batch
+    restricted = np.where(allowed, logits.astype(np.float64), -np.inf)
+    log_proba = restricted - logsumexp(restricted, axis=1, keepdims=True)
+    target = smoothed(np.eye(5)[y], allowed, share)
+    expected = -(target * np.where(allowed, log_proba, 0)).sum(axis=1)
+    loss = restricted_crossentropy(y, logits, allowed, label_smoothing=share)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_label_smoothing_has_the_gradient_of_smoothed_shares(batch):
+    y, logits, allowed = batch
+    target = smoothed(np.eye(5)[y], allowed, 0.3)
+    gradient = gradient_of(
+        lambda z: restricted_crossentropy(y, z, allowed, label_smoothing=0.3), logits
+    )
+    expected = gradient_of(lambda z: restricted_crossentropy(target, z, allowed), logits)
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+    assert (gradient[~allowed] == 0).all()
+
+
+def test_label_smoothing_equals_keras_without_a_mask(batch):
+    y, logits, _ = batch
+    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.25)
+    ours = RestrictedCrossentropy(label_smoothing=0.25)(y, logits)
+    np.testing.assert_allclose(ours, theirs(np.eye(5)[y], logits), rtol=1e-5)
+
+
+def test_label_smoothing_leaves_a_row_of_one_class_without_loss(batch):
+    y, logits, _ = batch
+    loss = restricted_crossentropy(y, logits, np.eye(5)[y], label_smoothing=0.5)
+    np.testing.assert_allclose(loss, 0, atol=1e-5)
+
+
+def test_label_smoothing_is_serialised():
+    loss = RestrictedCrossentropy(label_smoothing=0.25)
+    restored = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert restored.label_smoothing == 0.25
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_label_smoothing_out_of_range_in_keras(share):
+    with pytest.raises(ValueError, match="label_smoothing must be 0 or more and below 1; got"):
+        RestrictedCrossentropy(label_smoothing=share)

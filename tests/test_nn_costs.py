@@ -177,3 +177,23 @@ def test_negative_costs_are_refused_as_weights(Made):
     with pytest.raises(ValueError, match="cost_matrix must not hold negative costs where they"):
         Made([[0, -1], [1, 0]])
     ExpectedCost([[0, -1], [1, 0]])
+
+
+@pytest.mark.parametrize("function", [expected_cost, cost_weighted_crossentropy])
+def test_label_smoothing_acts_on_the_crossentropy_alone(batch, function):
+    y, logits, proba = batch
+    target = 0.7 * np.eye(3)[y] + 0.1
+    entropy = -(target * np.log(proba)).sum(axis=1)
+    expected = COSTS[y, proba.argmax(axis=1)] * entropy
+    if function is expected_cost:
+        expected = (proba * COSTS[y]).sum(axis=1) + entropy
+    found = function(y, logits, COSTS, label_smoothing=0.3)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_costs_are_expected_over_shares(batch):
+    y, logits, proba = batch
+    shares = 0.8 * np.eye(3)[y] + 0.2 / 3
+    entropy = -(shares * np.log(proba)).sum(axis=1)
+    expected = (proba * (shares @ COSTS)).sum(axis=1) + entropy
+    np.testing.assert_allclose(expected_cost(shares, logits, COSTS), expected, rtol=1e-5, atol=1e-5)

@@ -193,7 +193,7 @@ DATA_ERRORS = {
     ),
     "continuous y": (lambda X, y: (X, y + 0.5), "Unknown label type: continuous"),
     "nan in y": (lambda X, y: (X, replaced(y, 0, np.nan)), "Input y contains NaN"),
-    "two columns of y": (lambda X, y: (X, np.c_[y, y]), "y should be a 1d array"),
+    "two columns of y": (lambda X, y: (X, np.c_[y, y]), "y must have rows that sum to 1"),
 }
 
 

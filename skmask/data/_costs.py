@@ -71,20 +71,25 @@ def check_costs(costs: Any, *, n_samples: int, classes: np.ndarray, ndims: tuple
     return array[:, order] if array.ndim == 2 else array[:, order][:, :, order]
 
 
-def costs_of_truth(costs: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the cost of each prediction for each row, given its class.
+def costs_of_truth(costs: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the cost of each prediction for each row, given its class or shares of classes.
 
     Parameters
     ----------
     costs : ndarray of shape (n_samples, n_classes) or (n_samples, n_classes, n_classes)
         As `check_costs` returns it.
-    codes : ndarray of int of shape (n_samples,)
+    target : ndarray of int of shape (n_samples,), or of float of shape (n_samples, n_classes)
+        The class of each row, or the share of each class, of which the mean cost is taken.
 
     Returns
     -------
     ndarray of shape (n_samples, n_classes)
     """
-    return costs if costs.ndim == 2 else costs[np.arange(len(codes)), codes]
+    if costs.ndim == 2:
+        return costs
+    if target.ndim == 2:
+        return np.einsum("nk,nkj->nj", target, costs)
+    return costs[np.arange(len(target)), target]
 
 
 def check_not_negative(costs: np.ndarray, argument: str) -> None:

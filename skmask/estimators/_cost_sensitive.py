@@ -1,6 +1,7 @@
 """CostSensitiveClassifier: errors that cost more than others."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,15 @@ from sklearn.callback import with_callbacks
 from skmask.data._costs import check_cost_matrix, check_costs, check_not_negative, costs_of_truth
 from skmask.data._labels import accuracy, decode_labels
 from skmask.data._numbers import scaled
+from skmask.data._parameters import Interval
+from skmask.data._shares import labelled_parts, most_probable_labels
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import cheapest, softmax
-from skmask.engine import Loss
 from skmask.estimators._base import OF_MLP
 from skmask.estimators._docs import documented
 from skmask.estimators._reading import Given
 from skmask.estimators._rows import Rows
-from skmask.estimators._softmax import SoftmaxClassifier
+from skmask.estimators._softmax import SoftmaxClassifier, smoothed_loss
 from skmask.estimators._softmax_rows import read_softmax_rows
 from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
@@ -31,22 +33,48 @@ _LOSSES = {
 }
 
 
-def _in_mean_errors(costs: np.ndarray, true: np.ndarray, argument: str) -> np.ndarray:
+@dataclass(frozen=True)
+class _OfOneLabel:
+    """Costs of parts of rows that have one label each.
+
+    Parameters
+    ----------
+    costs : ndarray of shape (n_parts, n_classes)
+        What each prediction costs.
+    codes : ndarray of int of shape (n_parts,)
+        The class of each part.
+    share : ndarray of shape (n_parts,)
+        Of its row.
+    """
+
+    costs: np.ndarray
+    codes: np.ndarray
+    share: np.ndarray
+
+    def mean_error(self) -> tuple[float, int]:
+        """Return the mean size of the costs of errors, or of all, and a power of 2 to multiply."""
+        costs, exponent = scaled(self.costs)
+        counts = np.arange(costs.shape[1]) != self.codes[:, np.newaxis]
+        if not costs[counts].any():
+            counts = np.ones_like(counts)
+        mean = np.average(np.abs(costs), weights=counts * self.share[:, np.newaxis])
+        return mean or 1.0, int(exponent)
+
+
+def _in_mean_errors(costs: np.ndarray, parts: _OfOneLabel, argument: str) -> np.ndarray:
     """Return costs in a unit of their own: the mean size of those of errors, or of all.
 
     Parameters
     ----------
     costs : ndarray of shape (n, n_classes)
-    true : ndarray of int of shape (n,)
-        The column of each row that is no error.
+    parts : _OfOneLabel
+        The same costs, those of rows with shares of the classes class by class.
     argument : str
         For the message.
     """
-    costs = scaled(costs)[0]
-    is_error = np.arange(costs.shape[1]) != true[:, np.newaxis]
-    sizes = np.abs(costs[is_error]) if costs[is_error].any() else np.abs(costs)
+    mean, exponent = parts.mean_error()
     with np.errstate(over="ignore"):
-        costs = costs / (sizes.mean() or 1.0)
+        costs = np.ldexp(costs, -exponent) / mean
     if np.abs(costs).max() > np.finfo(np.float32).max:
         raise ValueError(
             f"{argument} must hold costs whose sizes float32 can tell apart; got some that are "
@@ -55,11 +83,12 @@ def _in_mean_errors(costs: np.ndarray, true: np.ndarray, argument: str) -> np.nd
     return costs
 
 
-def _mean_costs(costs: np.ndarray, weight: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def _mean_costs(parts: _OfOneLabel, weight: np.ndarray) -> np.ndarray:
     """Return the mean costs of the rows of each class, and in the last column their weight."""
-    costs, exponent = scaled(costs)
+    costs, exponent = scaled(parts.costs)
+    weight = weight * parts.share
     sums = np.zeros((costs.shape[1], costs.shape[1] + 1))
-    np.add.at(sums, codes, weight[:, np.newaxis] * np.c_[costs, np.ones(len(costs))])
+    np.add.at(sums, parts.codes, weight[:, np.newaxis] * np.c_[costs, np.ones(len(costs))])
     total = sums[:, -1:]
     means = np.ldexp(sums[:, :-1] / np.where(total > 0, total, 1), exponent)
     return np.hstack([means, total])
@@ -96,6 +125,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     {class_weight}
     {optimizer}
     {training}
+    {label_smoothing}
     {allowed_columns}
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
         C[i, j] is the cost of predicting class j when the truth is class i. An array is in the
@@ -142,6 +172,9 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     does not matter. The decision is argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes;
     of decisions that cost the same, the most probable.
 
+    Of a row with shares y_j of the classes, the cross-entropy is -sum_j y_j log p_j, and C[y, k]
+    is sum_j y_j C[j, k]. `label_smoothing` acts on the cross-entropy alone, not on the costs.
+
     `decision_function` is that of the network: its largest value is the most probable class,
     not the cheapest.
 
@@ -167,6 +200,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     _parameter_constraints = {
         **OF_MLP,
         **SoftmaxClassifier._parameter_constraints,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "allowed_columns": [object, None],
         "cost_matrix": ["array-like", None],
         "loss": [StrOptions(set(_LOSSES))],
@@ -201,6 +235,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         verbose=0,
         random_state=None,
         dtype="auto",
+        label_smoothing=0.0,
         allowed_columns=None,
         cost_matrix=None,
         loss="expected_cost",
@@ -226,6 +261,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             verbose=verbose,
             random_state=random_state,
             dtype=dtype,
+            label_smoothing=label_smoothing,
             allowed_columns=allowed_columns,
             cost_matrix=cost_matrix,
             loss=loss,
@@ -240,7 +276,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         Parameters
         ----------
         {x_fit}
-        {y}
+        {y_or_shares}
         {weight}
         {allowed}
         {costs}
@@ -256,7 +292,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         Parameters
         ----------
         {x_part}
-        {y}
+        {y_or_shares}
         {classes_part}
         {weight_part}
         {allowed}
@@ -297,8 +333,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         Parameters
         ----------
         {x}
-        y : array-like of shape (n_samples,)
-            Their labels.
+        {y_to_score}
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         {allowed_to_predict}
@@ -311,6 +346,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         float
             Share of rows whose label is predicted.
         """
+        y = most_probable_labels(y, self._fitted()["announced"])
         return accuracy(y, self._decisions(X, allowed, costs, ndims=(2, 3)), sample_weight)
 
     def _decisions(self, X: Any, allowed: Any, costs: Any, *, ndims: tuple[int, ...]) -> np.ndarray:
@@ -336,7 +372,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         rows = read_softmax_rows(self, given)
         labels, costs = rows.values["announced"], given.metadata.get("costs")
         matrix = check_cost_matrix(self.cost_matrix, labels)
-        seen, depend_on_row, by_row = None, False, None
+        seen, depend_on_row, by_row, parts = None, False, None, None
         if given.continued is not None:
             seen = given.continued["costs_seen"]
             depend_on_row = given.continued["costs_depend_on_row"]
@@ -344,7 +380,9 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
             depend_on_row |= costs.ndim == 3
             by_row = costs_of_truth(costs, rows.target)
-            means = _mean_costs(by_row, rows.weight, rows.target)
+            numbers, codes, share = labelled_parts(rows.target)
+            parts = _OfOneLabel(costs_of_truth(costs[numbers], codes), codes, share)
+            means = _mean_costs(parts, rows.weight[numbers])
             means[:, -1] = rows.in_units_given(means[:, -1])
             seen = means if seen is None else _pooled(seen, means)
         if seen is not None and self.cost_matrix is None:
@@ -352,19 +390,19 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         rows = rows.with_values(
             cost_matrix_=matrix, costs_seen=seen, costs_depend_on_row=bool(depend_on_row)
         )
-        return self._with_costs_for_the_loss(rows, matrix, by_row)
+        return self._with_costs_for_the_loss(rows, matrix, by_row, parts)
 
     def _with_costs_for_the_loss(
-        self, rows: Rows, matrix: np.ndarray, by_row: np.ndarray | None
+        self, rows: Rows, matrix: np.ndarray, by_row: np.ndarray | None, parts: _OfOneLabel | None
     ) -> Rows:
-        name, costs, true = "cost_matrix", matrix, np.arange(len(matrix))
-        if by_row is not None:
-            name, costs, true = "costs", by_row, rows.target
+        name, costs = ("cost_matrix", matrix) if by_row is None else ("costs", by_row)
+        if parts is None:
+            parts = _OfOneLabel(matrix, np.arange(len(matrix)), np.ones(len(matrix)))
         if self.loss == "weighted_crossentropy":
             check_not_negative(costs, name)
         if self.loss == "crossentropy":
             return rows
-        costs = _in_mean_errors(costs, true, name)
+        costs = _in_mean_errors(costs, parts, name)
         if by_row is None:
             return replace(rows, constants={**rows.constants, name: costs})
         return replace(rows, columns={**rows.columns, name: costs})
@@ -373,5 +411,5 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         return Parts(
             described_mlp(self),
             Signature(rows.X.shape[1:], len(rows.outputs)),
-            Loss(_LOSSES[self.loss], metrics=(("accuracy", "masked_accuracy"),)),
+            smoothed_loss(_LOSSES[self.loss], self.label_smoothing),
         )

@@ -89,6 +89,25 @@ _Y = """\
 y : array-like of shape (n_samples,)
     Class labels.
 """
+_Y_OR_SHARES = """\
+y : array-like of shape (n_samples,), or array-like or DataFrame of shape (n_samples, n_classes)
+    Class labels. Or the share of each class in each row: one-hot, or soft, from several people
+    or another model. Columns are in the order of `classes`, or the classes 0, 1, ... where it is
+    None; those of a DataFrame of any library are class labels in any order. Shares are 0 or
+    more, 0 where a class is not allowed; a row sums to 1 within 1e-6 (1e-3 if of float32). To
+    loss, costs and `class_weight` such a row is what a row for each class is, with its share as
+    weight; a hold-out is stratified by the class of the largest share.
+"""
+_Y_TO_SCORE = """\
+y : array-like of shape (n_samples,), or of shape (n_samples, n_classes)
+    Their labels; or shares of the classes, of which the largest counts.
+"""
+_LABEL_SMOOTHING = """\
+label_smoothing : float, default=0.0
+    Share e of each label that is spread evenly over the classes allowed for its row, the label
+    among them, while training: a row with the share y_j of class j and n allowed classes counts
+    as (1 - e) y_j + e / n in the cross-entropy. The losses in `history_` are the smoothed ones.
+"""
 _PART_RETURNS = """\
 Returns
 -------

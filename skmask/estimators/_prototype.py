@@ -31,7 +31,7 @@ from skmask.estimators._reading import Given, read_features
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier
-from skmask.estimators._softmax_rows import read_softmax_rows
+from skmask.estimators._softmax_rows import read_label_rows
 from skmask.estimators._training import Parts
 from skmask.networks import KERNELS, PrototypeSums, Signature, is_product_safe, kernel_values
 
@@ -322,7 +322,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         return terms
 
     def _read(self, given: Given) -> Rows:
-        rows = read_softmax_rows(self, given)
+        rows = read_label_rows(self, given)
         if callable(self.kernel):
             from skmask.engine import tensorflow
 

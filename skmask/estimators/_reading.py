@@ -10,9 +10,18 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from skmask.data._features import check_features, is_plain_matrix
 from skmask.data._labels import check_classes, check_labels, encode_labels
 from skmask.data._messages import naming, quote
+from skmask.data._shares import check_shares
 from skmask.estimators._record import Fit
 
-__all__ = ["Given", "announced_labels", "read_codes", "read_features", "read_labels", "scratch_of"]
+__all__ = [
+    "Given",
+    "announced_labels",
+    "read_codes",
+    "read_features",
+    "read_labels",
+    "read_shares",
+    "scratch_of",
+]
 
 # The types that X is read in by a fit; a prediction reads it in that of the fit.
 FLOATS = (np.float64, np.float32)
@@ -127,6 +136,22 @@ def read_labels(estimator: Any, given: Given, labels: Any) -> tuple[np.ndarray, 
         check_consistent_length(given.X, given.y)
     y = check_labels(given.y)
     return y, *read_codes(estimator, y, labels)
+
+
+def read_shares(estimator: Any, given: Given, labels: Any) -> tuple[np.ndarray, ...]:
+    """Return y of a share for each class, twice, and all labels as announced.
+
+    Parameters
+    ----------
+    estimator, given, labels
+        As in `read_labels`.
+    """
+    with naming("X and y"):
+        check_consistent_length(given.X, given.y)
+    if labels is None and estimator.classes is not None:
+        labels = check_classes(estimator.classes, np.empty(0))
+    shares, labels = check_shares(given.y, labels)
+    return shares, shares, labels
 
 
 def read_codes(estimator: Any, y: np.ndarray, labels: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,12 @@
 """RestrictedClassClassifier: classes that are known to be impossible for a row."""
 
-from skmask.engine import Loss
+from numbers import Real
+
+from skmask.data._parameters import Interval
 from skmask.estimators._base import OF_MLP
 from skmask.estimators._docs import documented
 from skmask.estimators._rows import Rows
-from skmask.estimators._softmax import SoftmaxClassifier
+from skmask.estimators._softmax import SoftmaxClassifier, smoothed_loss
 from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
@@ -21,10 +23,11 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     leave the softmax: their probability is exactly 0, they take no part in the loss, and they
     are never predicted.
 
-    A row that allows a single class is predicted with probability 1 and teaches nothing. A
-    model fitted with a mask does not predict without one, since a mask used in training and
-    forgotten at prediction gives wrong answers silently; `allowed="all"` lifts the restriction
-    on purpose.
+    Targets are labels, or the share of each class in each row: votes of several people, the
+    probabilities of another model. A row that allows a single class is predicted with
+    probability 1 and teaches nothing. A model fitted with a mask does not predict without one,
+    since a mask used in training and forgotten at prediction gives wrong answers silently;
+    `allowed="all"` lifts the restriction on purpose.
 
     Parameters
     ----------
@@ -36,6 +39,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     {class_weight}
     {optimizer}
     {training}
+    {label_smoothing}
     {allowed_columns}
 
     Attributes
@@ -55,7 +59,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
 
         p_j = exp(z_j) / sum_{k in A} exp(z_k)
 
-    and p_j = 0 otherwise; the loss of the row is -log p_y. This is the logit model with
+    and p_j = 0 otherwise; the loss of the row is -log p_y, or -sum_j y_j log p_j with shares y_j of
+    the classes. This is the logit model with
     availability conditions of discrete choice [1]_.
 
     References
@@ -79,6 +84,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     _parameter_constraints = {
         **OF_MLP,
         **SoftmaxClassifier._parameter_constraints,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "allowed_columns": [object, None],
     }
 
@@ -104,6 +110,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         verbose=0,
         random_state=None,
         dtype="auto",
+        label_smoothing=0.0,
         allowed_columns=None,
     ):
         super().__init__(
@@ -126,6 +133,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             verbose=verbose,
             random_state=random_state,
             dtype=dtype,
+            label_smoothing=label_smoothing,
             allowed_columns=allowed_columns,
         )
 
@@ -133,5 +141,5 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         return Parts(
             described_mlp(self),
             Signature(rows.X.shape[1:], len(rows.outputs)),
-            Loss("restricted_crossentropy", metrics=(("accuracy", "masked_accuracy"),)),
+            smoothed_loss("restricted_crossentropy", self.label_smoothing),
         )

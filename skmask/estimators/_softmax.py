@@ -7,8 +7,10 @@ import numpy as np
 from sklearn.callback import with_callbacks
 
 from skmask.data._labels import accuracy, decode_labels
+from skmask.data._shares import most_probable_labels
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import decision_values, log_softmax, restricted, softmax
+from skmask.engine import Loss
 from skmask.estimators._base import BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._prediction import type_of_results
@@ -20,7 +22,7 @@ from skmask.estimators._softmax_rows import (
     split_off_allowed,
 )
 
-__all__ = ["Finish", "SoftmaxClassifier", "scores_of"]
+__all__ = ["Finish", "SoftmaxClassifier", "scores_of", "smoothed_loss"]
 
 Finish = Callable[[np.ndarray], np.ndarray]
 
@@ -55,7 +57,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         Parameters
         ----------
         {x_fit}
-        {y}
+        {y_or_shares}
         {weight}
         {allowed}
 
@@ -70,7 +72,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         Parameters
         ----------
         {x_part}
-        {y}
+        {y_or_shares}
         {classes_part}
         {weight_part}
         {allowed}
@@ -154,8 +156,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         Parameters
         ----------
         {x}
-        y : array-like of shape (n_samples,)
-            Their labels.
+        {y_to_score}
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         {allowed_to_predict}
@@ -165,6 +166,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
         float
             Share of rows whose label is predicted.
         """
+        y = most_probable_labels(y, self._fitted()["announced"])
         return accuracy(y, self.predict(X, allowed=allowed), sample_weight)
 
     # A leaf with another kind of input overrides these two.
@@ -185,7 +187,24 @@ class SoftmaxClassifier(BaseKerasClassifier):
         return scores_of(fit, X, mask, finish, dtype)
 
 
-# Prediction.
+# Losses and prediction.
+
+
+def smoothed_loss(function: str, label_smoothing: float) -> Loss:
+    """Return a loss of rows with a label or shares of the classes, and the accuracy beside it.
+
+    Parameters
+    ----------
+    function : str
+        Name of a function of `skmask.nn.losses` that smoothes labels.
+    label_smoothing : float
+    """
+    return Loss(
+        function,
+        settings=(("label_smoothing", float(label_smoothing)),),
+        metrics=(("accuracy", "masked_accuracy"),),
+        of_metrics=("labels",),
+    )
 
 
 def scores_of(fit: Fit, X: Any, mask: Any, finish: Finish | None, dtype: np.dtype) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Reading of rows with one label each, their weights and their mask."""
+"""Reading of rows with one label, or shares of the classes, their weights and their mask."""
 
 from typing import Any
 
@@ -6,9 +6,16 @@ import numpy as np
 
 from skmask.data._features import check_columns
 from skmask.data._masks import check_allowed, check_labels_allowed
-from skmask.data._numbers import scaled_product
-from skmask.data._weights import check_class_weight, check_sample_weight
-from skmask.estimators._reading import FLOATS, Given, announced_labels, read_features, read_labels
+from skmask.data._shares import check_shares_allowed, has_shares, most_probable, weighed_by_class
+from skmask.data._weights import check_sample_weight
+from skmask.estimators._reading import (
+    FLOATS,
+    Given,
+    announced_labels,
+    read_features,
+    read_labels,
+    read_shares,
+)
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 
@@ -18,6 +25,7 @@ __all__ = [
     "check_mask_is_given",
     "class_values",
     "needs_mask",
+    "read_label_rows",
     "read_softmax_rows",
     "rows_of_labels",
     "split_off_allowed",
@@ -25,6 +33,17 @@ __all__ = [
 
 
 def read_softmax_rows(estimator: Any, given: Given) -> Rows:
+    """Read rows of features with a label or shares of the classes, their weights and their mask.
+
+    Parameters
+    ----------
+    estimator, given
+        As in `read_label_rows`.
+    """
+    return _read_rows(estimator, given, may_be_shares=True)
+
+
+def read_label_rows(estimator: Any, given: Given) -> Rows:
     """Read rows of features with one label each, their weights and their mask.
 
     Parameters
@@ -34,13 +53,18 @@ def read_softmax_rows(estimator: Any, given: Given) -> Rows:
     given : Given
         With `sample_weight` and `allowed` among its metadata, or not.
     """
+    return _read_rows(estimator, given, may_be_shares=False)
+
+
+def _read_rows(estimator: Any, given: Given, *, may_be_shares: bool) -> Rows:
     check_class_weight_in_parts(estimator, given)
     labels = announced_labels(estimator, given, are_needed=True)
-    y, codes, labels = read_labels(estimator, given, labels)
+    read = read_shares if may_be_shares and has_shares(given.y) else read_labels
+    y, target, labels = read(estimator, given, labels)
     has_mask = given.continued is not None and given.continued["mask_columns"] is not None
     dtype = FLOATS if has_mask else given.dtype
     X, features = read_features(estimator, given.X, given.before, dtype)
-    return rows_of_labels(estimator, given, X, y, codes, labels, features)
+    return rows_of_labels(estimator, given, X, y, target, labels, features)
 
 
 def rows_of_labels(
@@ -48,11 +72,11 @@ def rows_of_labels(
     given: Given,
     X: Any,
     y: np.ndarray,
-    codes: np.ndarray,
+    target: np.ndarray,
     labels: np.ndarray,
     features: dict[str, Any],
 ) -> Rows:
-    """Return rows of X with one label each, with their weights and their mask.
+    """Return rows of X with a label or shares of the classes, their weights and their mask.
 
     Parameters
     ----------
@@ -61,36 +85,47 @@ def rows_of_labels(
     X : ndarray or CSR of shape (n_samples, ...)
         Checked; of features, with the mask in some of its columns where `allowed_columns` says so,
         or of sequences.
-    y : ndarray of shape (n_samples,)
-    codes : ndarray of int of shape (n_samples,)
+    y : ndarray of shape (n_samples, ...)
+        As given, for messages.
+    target : ndarray of int of shape (n_samples,), or of float of shape (n_samples, n_classes)
+        Class numbers, or shares of the classes in sorted order.
     labels : ndarray of shape (n_classes,)
         As announced.
     features : dict
         Values about the features that the fit keeps.
     """
     classes = np.sort(labels)
-    weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
-    by_class = check_class_weight(estimator.class_weight, codes, classes, weight)
-    weight, exponent = scaled_product(weight, by_class[codes])
+    weight = check_sample_weight(given.metadata.get("sample_weight"), len(target))
+    weighed, weight, exponent = weighed_by_class(estimator.class_weight, target, classes, weight)
     columns = None
     if getattr(estimator, "allowed_columns", None) is not None:
         columns = check_columns(estimator.allowed_columns, given.X, len(labels))
     X, mask = split_off_allowed(X, given.metadata.get("allowed"), columns, labels)
     if mask is not None:
-        check_labels_allowed(codes, mask, y)
+        _check_allowed(target, mask, y, classes)
     check_mask_goes_on(given, mask)
-    by_row, for_all = _mask_inputs(mask, len(codes))
+    by_row, for_all = _mask_inputs(mask, len(target))
+    if weighed is not target:  # whose largest share is that of another class, it may be
+        by_row = {**by_row, "labels": most_probable(target)}
     return Rows(
         X,
-        codes,
+        weighed,
         weight,
         outputs=classes,
-        strata=codes,
+        strata=most_probable(target),
         columns=by_row,
         constants=for_all,
         exponent=exponent,
         values={**features, **class_values(labels, mask, columns)},
     )
+
+
+def _check_allowed(target: np.ndarray, mask: Any, y: np.ndarray, classes: np.ndarray) -> None:
+    """Raise where a row has a class that its mask does not allow."""
+    if target.ndim == 1:
+        check_labels_allowed(target, mask, y)
+    else:
+        check_shares_allowed(target, mask, classes)
 
 
 def class_values(

@@ -7,6 +7,7 @@ __all__ = [
     "class_shares",
     "is_by_number",
     "known",
+    "smoothed",
     "valid_steps",
 ]
 
@@ -27,6 +28,15 @@ def class_shares(y_true, logits):
     numbers = ops.arange(logits.shape[-1], dtype="int32")
     is_true = numbers == ops.expand_dims(ops.cast(y_true, "int32"), -1)
     return ops.cast(is_true, logits.dtype)
+
+
+def smoothed(shares, logits, label_smoothing):
+    """Return shares of which a part is spread evenly over the classes whose logit is not -inf."""
+    if not label_smoothing:
+        return shares
+    is_allowed = ops.cast(logits > float("-inf"), shares.dtype)
+    even = ops.divide_no_nan(is_allowed, ops.sum(is_allowed, axis=-1, keepdims=True))
+    return (1 - label_smoothing) * shares + label_smoothing * even
 
 
 def is_by_number(y_true, logits):

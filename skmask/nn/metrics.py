@@ -56,7 +56,7 @@ def logit_precision(y_true, logits, cutoff=0.0):
     return y_true * predicted, predicted
 
 
-def masked_accuracy(y_true, logits, mask=None, padding_label=None, allowed=None):
+def masked_accuracy(y_true, logits, mask=None, padding_label=None, allowed=None, labels=None):
     """Count right steps among those that count.
 
     Parameters
@@ -65,6 +65,8 @@ def masked_accuracy(y_true, logits, mask=None, padding_label=None, allowed=None)
         As in :func:`skmask.nn.losses.masked_crossentropy`.
     allowed : tensor of bool or 0/1, broadcastable to `logits`, default=None
         True: this class is possible for this step. None: all are.
+    labels : tensor of class numbers of shape (n, n_steps), default=None
+        What counts as right. None: the class of the largest share in `y_true`.
 
     Returns
     -------
@@ -75,8 +77,8 @@ def masked_accuracy(y_true, logits, mask=None, padding_label=None, allowed=None)
     if allowed is not None:
         logits = restrict_logits(logits, allowed)
     predicted = ops.argmax(logits, axis=-1)
-    is_right = class_numbers(y_true, logits) == predicted
-    return ops.cast(is_right, valid.dtype) * valid, valid
+    right = class_numbers(y_true if labels is None else labels, logits)
+    return ops.cast(right == predicted, valid.dtype) * valid, valid
 
 
 class _Ratio(keras.metrics.Metric):

@@ -20,7 +20,15 @@ __all__ = [
 ]
 
 
-def expected_cost(y_true, logits, cost_matrix=None, costs=None, allowed=None, crossentropy=1.0):
+def expected_cost(
+    y_true,
+    logits,
+    cost_matrix=None,
+    costs=None,
+    allowed=None,
+    crossentropy=1.0,
+    label_smoothing=0.0,
+):
     """Cost to be expected of a decision drawn from the predicted probabilities.
 
     Alone it has no gradient where the network is sure and wrong, and flat valleys elsewhere; a
@@ -40,6 +48,8 @@ def expected_cost(y_true, logits, cost_matrix=None, costs=None, allowed=None, cr
         As in `restricted_crossentropy`.
     crossentropy : float, default=1.0
         Factor on the cross-entropy.
+    label_smoothing : float, default=0.0
+        As in `restricted_crossentropy`; the costs are those of the target as it is.
 
     Returns
     -------
@@ -51,17 +61,20 @@ def expected_cost(y_true, logits, cost_matrix=None, costs=None, allowed=None, cr
     # Not ops.softmax, which warns of a single class.
     proba = ops.exp(logits - ops.logsumexp(logits, axis=-1, keepdims=True))
     cost = ops.sum(proba * costs, axis=-1)
-    return cost + crossentropy * restricted_crossentropy(y_true, logits)
+    smoothed = restricted_crossentropy(y_true, logits, label_smoothing=label_smoothing)
+    return cost + crossentropy * smoothed
 
 
-def cost_weighted_crossentropy(y_true, logits, cost_matrix=None, costs=None, allowed=None):
+def cost_weighted_crossentropy(
+    y_true, logits, cost_matrix=None, costs=None, allowed=None, label_smoothing=0.0
+):
     """Cross-entropy times the cost of the class that the network would predict.
 
     With a zero diagonal, rows that are predicted rightly teach nothing more.
 
     Parameters
     ----------
-    y_true, logits, cost_matrix, costs, allowed
+    y_true, logits, cost_matrix, costs, allowed, label_smoothing
         As in `expected_cost`, but for the costs, which must not be negative.
 
     Returns
@@ -71,7 +84,7 @@ def cost_weighted_crossentropy(y_true, logits, cost_matrix=None, costs=None, all
     """
     logits = restricted_logits(logits, allowed)
     weight = cost_of_prediction(y_true, logits, cost_matrix, costs)
-    return weight * restricted_crossentropy(y_true, logits)
+    return weight * restricted_crossentropy(y_true, logits, label_smoothing=label_smoothing)
 
 
 class _CostLoss(keras.losses.Loss):

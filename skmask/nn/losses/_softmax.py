@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from skmask.nn._targets import class_shares
+from skmask.nn._targets import class_shares, smoothed
 from skmask.nn.layers import restrict_logits
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
 ]
 
 
-def restricted_crossentropy(y_true, logits, allowed=None):
+def restricted_crossentropy(y_true, logits, allowed=None, label_smoothing=0.0):
     """Cross-entropy of the softmax over the allowed classes only.
 
     Parameters
@@ -24,14 +24,18 @@ def restricted_crossentropy(y_true, logits, allowed=None):
         -inf counts as not allowed.
     allowed : tensor of bool or 0/1, broadcastable to `logits`, default=None
         True: this class is possible for this row. None: what is not -inf is allowed.
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over the allowed classes.
 
     Returns
     -------
     tensor of shape (n,)
-        log sum_{j allowed} exp(logits_j) - logits_y, finite for logits of any size.
+        log sum_{j allowed} exp(logits_j) - logits_y, or, with shares y_j of the classes, minus
+        sum_j y_j logits_j; finite for logits of any size.
     """
     logits = restricted_logits(logits, allowed)
     share = class_shares(ops.convert_to_tensor(y_true), logits)
+    share = smoothed(share, logits, label_smoothing)
     # Select before multiplying: 0 * -inf is NaN, and so would the gradient be.
     true_logits = ops.where(share > 0, logits, ops.zeros_like(logits))
     log_total = ops.logsumexp(logits, axis=-1)
@@ -53,9 +57,17 @@ class RestrictedCrossentropy(keras.losses.Loss):
 
     Parameters
     ----------
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over the classes that are possible; 0 or more,
+        below 1.
     name : str, default="restricted_crossentropy"
     **kwargs
         `reduction` and `dtype`, as in `keras.losses.Loss`.
+
+    Raises
+    ------
+    ValueError
+        If `label_smoothing` is not in its range.
 
     See Also
     --------
@@ -71,8 +83,17 @@ class RestrictedCrossentropy(keras.losses.Loss):
     True
     """
 
-    def __init__(self, name="restricted_crossentropy", **kwargs):
+    def __init__(self, label_smoothing=0.0, name="restricted_crossentropy", **kwargs):
         super().__init__(name=name, **kwargs)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"label_smoothing must be 0 or more and below 1; got {label_smoothing}. Use 0 for "
+                "targets as they are."
+            )
+        self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        return restricted_crossentropy(y_true, y_pred)
+        return restricted_crossentropy(y_true, y_pred, label_smoothing=self.label_smoothing)
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
