@@ -15,7 +15,7 @@ __all__ = ["check_columns", "check_features", "is_plain_array"]
 _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 
-def is_plain_array(X: Any, row_shape: tuple[int, ...]) -> bool:
+def is_plain_array(X: Any, row_shape: tuple[int | None, ...]) -> bool:
     """Say whether X is a finite array of floats, row by row, which needs no further reading.
 
     Parameters

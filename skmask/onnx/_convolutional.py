@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from skmask.networks import NORM_EPSILON, Convolutional, Signature
+from skmask.networks import NORM_EPSILON, Convolutional, Signature, layer_sizes
 from skmask.onnx._graph import Tensor
 
 __all__ = ["blocks"]
@@ -32,21 +32,20 @@ def blocks(
     signature : Signature
     activations : mapping of str to callable
     """
-    settings = network.settings()
     has_channels = len(signature.input_shape) == 3
     images = X.cast(np.float32)
     images = images.transposed(0, 3, 1, 2) if has_channels else images.with_axis(1)
-    n_each = 4 if settings["normalization"] else 2
-    n_weights = n_each * len(settings["filters"])
+    n_each = 4 if network.normalization else 2
+    n_weights = n_each * len(layer_sizes(network.filters, "filters"))
     for start in range(0, n_weights, n_each):
         kernel, bias, *norm = weights[start : start + n_each]
         images = _convolved(images, kernel, bias)
         if norm:
             images = _normalised(images, *norm)
-        images = activations[settings["activation"]](images)
-        if settings["pool_size"] > 1:
-            window = [settings["pool_size"]] * 2
-            kind = _POOLINGS[settings["pooling"]]
+        images = activations[network.activation](images)
+        if network.pool_size > 1:
+            window = [int(network.pool_size)] * 2
+            kind = _POOLINGS[network.pooling]
             images = images.apply(kind, kernel_shape=window, strides=window)
     return images.transposed(0, 2, 3, 1), n_weights
 
