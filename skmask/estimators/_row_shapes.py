@@ -35,6 +35,7 @@ def check_row_shape(estimator: Any, X: Any, before: Fit | None) -> None:
     """
     shape = _shape(X)
     if shape is None:
+        _check_one_size(X)
         return
     if sparse.issparse(X) and len(shape) != 2:
         raise ValueError(
@@ -53,6 +54,19 @@ def _shape(X: Any) -> tuple[int, ...] | None:
     except ValueError:  # rows of unequal length
         return None
     return shape or None
+
+
+def _check_one_size(X: Any) -> None:
+    """Raise where X is a list of images of different sizes; other ragged rows are left."""
+    shapes = [_shape(image) for image in X] if isinstance(X, list | tuple) else []
+    number, other = next(
+        ((n, shape) for n, shape in enumerate(shapes) if shape != shapes[0]), (0, None)
+    )
+    if other is not None and len(other) > 1:
+        raise ValueError(
+            f"X must hold images of one size; got {shapes[0]} in row 0 and {other} in row "
+            f"{number}. Resize or pad them."
+        )
 
 
 def _check_axes(network: Any, shape: Shape, has_network: bool) -> None:

@@ -239,7 +239,7 @@ def _described_graph(
 
 
 def _own_graph(network: OwnNetwork, signature: Signature, dtype: str) -> Graph:
-    function = as_function(network.network)
+    function = _with_shape_in_errors(as_function(network.network))
     if network.takes_mask:
         function = partial(masked, network=function)
     made = custom_network(function, signature.input_shape, signature.n_outputs, dtype)
@@ -250,6 +250,21 @@ def _own_graph(network: OwnNetwork, signature: Signature, dtype: str) -> Graph:
             f"{signature.n_outputs} here, without softmax."
         )
     return made
+
+
+def _with_shape_in_errors(network: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a network whose errors, when it is called, tell the shape of its inputs."""
+
+    def called(inputs: Any, *arguments: Any) -> Any:
+        try:
+            return network(inputs, *arguments)
+        except Exception as error:
+            error.add_note(
+                f"network was called with inputs of shape {tuple(inputs.shape)}, as X has it."
+            )
+            raise
+
+    return called
 
 
 def _model(
