@@ -25,6 +25,7 @@ TRUSTED_TYPES = (
     "skmask.estimators._prototype.PrototypeClassifier",
     "skmask.estimators._restricted.RestrictedClassClassifier",
     "skmask.estimators._sequence.MaskedSequenceClassifier",
+    "skmask.networks._convolutional.Convolutional",
     "skmask.networks._mlp.MLP",
     "skmask.networks._prototype_sums.PrototypeSums",
     "skmask.networks._recurrent.EncoderDecoder",

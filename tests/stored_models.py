@@ -43,6 +43,7 @@ def cases():
             {"allowed": tags_allowed},
         ),
         "encoder_decoder": (encoder_decoder().fit(lengths, digits), lengths, {}),
+        "convolutional": (convolutional().fit(*image_rows(), **mask), image_rows()[0], mask),
     }
 
 
@@ -106,6 +107,20 @@ def encoder_decoder():
     return MaskedSequenceClassifier(
         8, cell="gru", architecture="encoder_decoder", epochs=2, random_state=0
     )
+
+
+def image_rows():
+    """Return images of two channels, and their labels."""
+    X, labels, _ = restricted_rows()
+    return np.random.default_rng(0).normal(size=(len(X), 6, 7, 2)), labels
+
+
+def convolutional():
+    from skmask import RestrictedClassClassifier
+    from skmask.networks import Convolutional
+
+    network = Convolutional((4, 3), hidden_layer_sizes=(5,))
+    return RestrictedClassClassifier(network=network, epochs=2, random_state=0)
 
 
 def answers(clf, X, arguments):

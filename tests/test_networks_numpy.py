@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.ndimage import correlate
 from scipy.special import softmax
 from sklearn.base import clone
 
@@ -13,6 +14,7 @@ from skmask.networks import (
     CELLS,
     KERNELS,
     MLP,
+    Convolutional,
     EncoderDecoder,
     PrototypeSums,
     Recurrent,
@@ -20,6 +22,8 @@ from skmask.networks import (
 )
 
 ROWS = Signature((5,), 3)
+IMAGES = Signature((6, 7), 3)
+CHANNELS = Signature((7, 6, 2), 3)
 CLOSE = {"float32": 1e-6, "float64": 1e-12}
 # TensorFlow has their constants in float32, in float64 networks, too.
 ROUNDED = {"gelu", "leaky_relu"}
@@ -75,6 +79,10 @@ def sequences(dtype="float32"):
     real = np.arange(7) < np.array([6, 1, 3, 0, 6, 2])[:, np.newaxis]
     X[~real] = np.nan
     return X, real
+
+
+def images(signature, dtype="float32"):
+    return np.random.default_rng(0).random((9, *signature.input_shape)).astype(dtype)
 
 
 def sequence_signature(steps):
@@ -137,6 +145,54 @@ def test_prototype_sums_in_product_form_equal_their_graph(kind, dtype):
     check_agreement(network, kind(rows(dtype)), ROWS)
 
 
+@DTYPES
+@pytest.mark.parametrize("signature", [IMAGES, CHANNELS], ids=["grey", "channels"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"filters": 4},
+        {"filters": (3, 2, 4), "pool_size": 1},
+        {"filters": (4,), "pool_size": 3, "kernel_size": 2},
+        {"kernel_size": 5, "pooling": "average", "normalization": None},
+        {"kernel_size": 1, "hidden_layer_sizes": (5, 4), "dropout": 0.5, "activation": "tanh"},
+    ],
+    ids=str,
+)
+def test_convolutional_equals_its_graph(settings, signature, dtype):
+    check_agreement(Convolutional(**settings), images(signature, dtype), signature)
+
+
+@DTYPES
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_convolutional_equals_its_graph_for_each_activation(activation, dtype):
+    network = Convolutional((4,), activation=activation)
+    check_agreement(network, images(IMAGES, dtype), IMAGES)
+
+
+def test_convolution_is_a_sum_over_the_window_of_each_pixel():
+    X, signature = np.random.default_rng(0).normal(size=(1, 4, 5)), Signature((4, 5), 20)
+    network = Convolutional((1,), pool_size=1, normalization=None, activation="linear")
+    kernel = np.arange(9.0).reshape(3, 3, 1, 1)
+    weights = [kernel, np.zeros(1), np.eye(20), np.zeros(20)]
+    found = network.forward(weights, X, signature).reshape(4, 5)
+    np.testing.assert_allclose(found, correlate(X[0], kernel[..., 0, 0], mode="constant"))
+
+
+@pytest.mark.parametrize(("pooling", "expected"), [("max", [7, 9]), ("average", [4, 6])])
+def test_pooling_drops_what_is_left_at_the_edges(pooling, expected):
+    X, signature = np.arange(15.0).reshape(1, 3, 5) + 1, Signature((3, 5), 2)
+    network = Convolutional((1,), 1, pooling=pooling, normalization=None, activation="linear")
+    weights = [np.ones((1, 1, 1, 1)), np.zeros(1), np.eye(2), np.zeros(2)]
+    np.testing.assert_allclose(network.forward(weights, X, signature)[0], expected)
+
+
+def test_numbers_per_row_are_those_of_the_largest_windows():
+    network = Convolutional((16, 32))
+    assert network.numbers_per_row(Signature((28, 28), 10)) == 14 * 14 * 9 * 16
+    assert MLP().numbers_per_row(ROWS) is None
+
+
 @pytest.mark.parametrize("size", [1e-30, 1e4, 1e30])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_activations_equal_those_of_keras_at_both_ends(activation, size):
@@ -154,6 +210,9 @@ EVERY = [
     (MLP((6, 4), dropout=0.5), ROWS),
     *((PrototypeSums(kernel, n_prototypes=4), ROWS) for kernel in KERNELS),
     (PrototypeSums("exponential", n_prototypes=4, product_form=True), ROWS),
+    (Convolutional((4, 3)), IMAGES),
+    (Convolutional((4, 3), 2, pooling="average", normalization=None), CHANNELS),
+    (Convolutional(3, activation="tanh", hidden_layer_sizes=(5,), dropout=0.5), CHANNELS),
     *(
         (network, sequence_signature(steps))
         for cell in CELLS
@@ -170,13 +229,15 @@ every_network = pytest.mark.parametrize(
 )
 
 
-def inputs_of(network, dtype):
+def inputs_of(network, signature, dtype):
+    if network.takes == "images":
+        return images(signature, dtype)
     return sequences(dtype)[0] if network.takes == "sequences" else rows(dtype)
 
 
 @every_network
 def test_forward_changes_neither_rows_nor_weights(network, signature):
-    X = inputs_of(network, "float32")
+    X = inputs_of(network, signature, "float32")
     weights = [w for w in drawn_weights(network, signature, "float32") if not is_state(w)]
     before = X.copy(), [weight.copy() for weight in weights]
     result = network.forward(weights, X, signature)
@@ -189,12 +250,12 @@ def test_forward_changes_neither_rows_nor_weights(network, signature):
 @DTYPES
 @every_network
 def test_logits_have_the_type_of_the_weights(network, signature, dtype):
-    assert forward(network, inputs_of(network, dtype), signature).dtype == dtype
+    assert forward(network, inputs_of(network, signature, dtype), signature).dtype == dtype
 
 
 @every_network
 def test_row_alone_has_the_logits_that_it_has_among_others(network, signature):
-    X = inputs_of(network, "float32")
+    X = inputs_of(network, signature, "float32")
     together = forward(network, X, signature)
     for number in range(len(X)):
         alone = forward(network, X[number : number + 1], signature)[0]
@@ -207,7 +268,7 @@ def test_row_alone_has_the_logits_that_it_has_among_others(network, signature):
 
 @every_network
 def test_no_rows_have_no_logits(network, signature):
-    X = inputs_of(network, "float32")
+    X = inputs_of(network, signature, "float32")
     result = forward(network, X[:0], signature)
     assert result.shape == (0, *forward(network, X, signature).shape[1:])
     assert result.dtype == X.dtype
@@ -247,6 +308,14 @@ def test_penalty_is_alpha_on_the_kernels_of_an_mlp():
     assert Recurrent().penalty == 0
 
 
+def test_penalty_counts_the_kernels_of_a_convolutional_network():
+    network = Convolutional((4,), hidden_layer_sizes=(3,), alpha=0.25)
+    assert network.penalty == 0.25
+    counted = [(w.name, w.is_penalised) for w in network.weights(IMAGES)]
+    names = ["kernel", "bias", "gamma", "beta", "kernel", "bias", "kernel", "bias"]
+    assert counted == [(name, name == "kernel") for name in names]
+
+
 # Parameters that are not legal.
 
 NOT_LEGAL = [
@@ -267,6 +336,18 @@ NOT_LEGAL = [
     (Recurrent(cell="rnn"), r"cell must be one of \['gru', 'lstm'\]; got 'rnn'"),
     (EncoderDecoder(0), "units must hold .*got 0"),
     (EncoderDecoder(cell=None), r"cell must be one of .*got None"),
+    (Convolutional(()), "filters must name at least one block; got none"),
+    (Convolutional((0,)), r"filters must hold whole numbers of 1 or more.*got \(0,\)"),
+    (Convolutional((4, 1)), r"filters must be 2 or more with normalization='layer'.*\(4, 1\)"),
+    (Convolutional(kernel_size=0), "kernel_size must be a whole number of 1 or more.*got 0"),
+    (Convolutional(kernel_size=(3, 3)), r"kernel_size must be a whole .*got \(3, 3\)"),
+    (Convolutional(pool_size=1.5), "pool_size must be a whole number of 1 or more.*got 1.5"),
+    (Convolutional(pooling="min"), r"pooling must be one of \['average', 'max'\]; got 'min'"),
+    (Convolutional(pooling=["max"]), r"pooling must be one of .*got \['max'\]"),
+    (Convolutional(normalization="batch"), "normalization must be 'layer' or None; got 'batch'"),
+    (Convolutional(hidden_layer_sizes=None), "hidden_layer_sizes must hold .*got None"),
+    (Convolutional(activation="softmax"), "activation must be one of .*got 'softmax'"),
+    (Convolutional(dropout=1), "dropout must be a number from 0 .*got 1"),
     (PrototypeSums("cosine"), "kernel must be one of .*or a callable; got 'cosine'"),
     (PrototypeSums(n_prototypes=0), "n_prototypes must be a whole number of 1 or more.*got 0"),
     (PrototypeSums(n_prototypes=2.5), "n_prototypes must be a whole number.*got 2.5"),
@@ -278,6 +359,20 @@ NOT_LEGAL = [
 def test_settings_that_are_not_legal_are_refused(network, message):
     with pytest.raises(ValueError, match=message):
         network.settings()
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((3, 8), r"X must have images of 4 x 4 pixels or more for 2 poolings .*got 3 x 8"),
+        ((8, 3, 1), "X must have images of 4 x 4 pixels or more .*got 8 x 3. Lower pool_size"),
+        ((8,), r"X must have rows of shape \(height, width\) or .*got \(8,\)"),
+        ((8, 8, 8, 1), r"X must have rows of shape .*for Convolutional; got \(8, 8, 8, 1\)"),
+    ],
+)
+def test_images_that_a_convolutional_network_cannot_take_are_refused(shape, message):
+    with pytest.raises(ValueError, match=message):
+        Convolutional().weights(Signature(shape, 3))
 
 
 @pytest.mark.parametrize("alpha", [-1, np.inf, np.nan, "1", True, np.True_])

@@ -20,7 +20,10 @@ SCRIPT = Path(__file__).with_name("stored_models.py")
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
 (INSTALL,) = re.findall(r"^```sh\n(pip .*?)^```$", PAGE, re.S | re.M)
 INSTALLED = ("numpy", "scipy", "scikit-learn")
-NAMES = ("restricted", "cost_sensitive", "multilabel", "prototypes", "tagger", "encoder_decoder")
+NAMES = (
+    "restricted", "cost_sensitive", "multilabel", "prototypes", "tagger", "encoder_decoder",
+    "convolutional",
+)  # fmt: skip
 
 
 def run_python(python, *arguments, path=""):

@@ -10,23 +10,23 @@ from skmask.data._messages import quote, shown
 from skmask.data._numbers import check_sparse, unmasked
 from skmask.data._sklearn import column_numbers
 
-__all__ = ["check_columns", "check_features", "is_plain_matrix"]
+__all__ = ["check_columns", "check_features", "is_plain_array"]
 
 _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 
-def is_plain_matrix(X: Any, n_features: int) -> bool:
-    """Say whether X is a finite matrix of floats in rows, which needs no further reading.
+def is_plain_array(X: Any, row_shape: tuple[int | None, ...]) -> bool:
+    """Say whether X is a finite array of floats, row by row, which needs no further reading.
 
     Parameters
     ----------
     X : anything
-    n_features : int
-        The columns that it must have.
+    row_shape : tuple of int
+        The shape that its rows must have.
     """
-    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype.char not in "fd":
+    if type(X) is not np.ndarray or X.dtype.char not in "fd":
         return False
-    if X.shape[1] != n_features or not len(X) or not X.flags.c_contiguous:
+    if X.shape[1:] != row_shape or not len(X) or not X.flags.c_contiguous:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         # The sum, which is faster, may overflow where all numbers are finite.
@@ -73,6 +73,11 @@ def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
     if callable(columns):
         columns = columns(X)
     frame = X if hasattr(X, "shape") else np.asarray(X)
+    if len(frame.shape) != 2:
+        raise ValueError(
+            "allowed_columns must be None for an X whose rows have more than one axis; got X of "
+            f"shape {tuple(frame.shape)}. Pass the mask as the argument allowed."
+        )
     try:
         numbers = np.asarray(column_numbers(frame, columns), dtype=int)
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:

@@ -231,7 +231,12 @@ class BaseKerasClassifier(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        network = getattr(self, "network", None)
+        of_images = isinstance(network, Network) and network.takes == "images"
+        # A network of one's own may take rows of any number of axes.
+        tags.input_tags.three_d_array = of_images or callable(network)
+        tags.input_tags.two_d_array = not of_images
+        tags.input_tags.sparse = not of_images
         return tags
 
 

@@ -12,15 +12,30 @@ __all__ = ["documented"]
 _Thing = TypeVar("_Thing")
 
 _X = """\
+X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (n_samples, ...)
+    The rows, of the shape that they had in `fit`.
+"""
+_X_FIT = """\
+X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (n_samples, ...)
+    Cast to the type of the fit once, see `dtype`. Sparse rows are made dense batch by
+    batch. Images and other rows of more than one axis need a `network` that takes them, as
+    :class:`skmask.networks.Convolutional` does; scale them, those of uint8 to
+    `X / np.float32(255)`: float32 is not copied to float64, integers are.
+"""
+_X_PART = """\
+X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (n_samples, ...)
+    Part of the training data.
+"""
+_FEATURES = """\
 X : array-like or CSR of shape (n_samples, n_features)
     The rows.
 """
-_X_FIT = """\
+_FEATURES_FIT = """\
 X : array-like or CSR of shape (n_samples, n_features)
     Cast to the type of the fit once, see `dtype`. Sparse rows are made dense batch by
     batch.
 """
-_X_PART = """\
+_FEATURES_PART = """\
 X : array-like or CSR of shape (n_samples, n_features)
     Part of the training data.
 """
@@ -146,8 +161,8 @@ _NETWORK = """\
 network : object of `skmask.networks`, callable `(inputs, n_outputs) -> logits` or \
 `keras.Model`, default=None
     A described network, whose parameters can be searched (`network__dropout`). Or a callable that
-    makes a network of one's own from Keras tensors: `inputs` of shape
-    (None, n_features), logits of shape (None, n_outputs), without softmax. A model is a
+    makes a network of one's own from Keras tensors: `inputs` of shape (None, n_features), or
+    (None, ...) as X has it, logits of shape (None, n_outputs), without softmax. A model is a
     template: it is copied, its weights are the starting weights, and it is never
     changed. None: the built-in network.
 """
@@ -226,7 +241,7 @@ n_iter_ : int
 _FITTED = f"""\
 {_MODEL_ATTRIBUTE}\
 n_features_in_ : int
-    Columns of X seen in `fit`.
+    Columns of X seen in `fit`, `X.shape[1]`: of images the height.
 {_NAMES_ATTRIBUTE}\
 {_N_ITER_ATTRIBUTE}\
 """

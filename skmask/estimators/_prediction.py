@@ -35,12 +35,22 @@ class Predictor:
         Units of the widest layer.
     is_parallel : bool
         Whether chunks are computed on all cores at once. Otherwise `forward` uses them itself.
+    n_numbers : int, default=None
+        Numbers that `forward` holds at once for a row. None: `width` at each step of a row.
     """
 
-    def __init__(self, forward: Callable[[Any], np.ndarray], width: int, *, is_parallel: bool):
+    def __init__(
+        self,
+        forward: Callable[[Any], np.ndarray],
+        width: int,
+        *,
+        is_parallel: bool,
+        n_numbers: int | None = None,
+    ):
         self._forward = forward
         self._width = width
         self._is_parallel = is_parallel
+        self._n_numbers = n_numbers
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
         """Return logits for rows of floats.
@@ -63,7 +73,8 @@ class Predictor:
         """
         n_rows, *shape = X.shape
         # A layer is as wide as its weights, at each of the steps.
-        numbers = max(math.prod(shape), math.prod(shape[:-1]) * self._width)
+        widest = self._n_numbers or math.prod(shape[:-1]) * self._width
+        numbers = max(math.prod(shape), widest)
         step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
         if n_rows <= step:
             return self._finished(X, slice(0, n_rows), finish)

@@ -233,7 +233,7 @@ class PrototypeClassifier(SoftmaxClassifier):
 
         Parameters
         ----------
-        {x_fit}
+        {features_fit}
         {y}
         {weight}
         {allowed}
@@ -276,7 +276,7 @@ class PrototypeClassifier(SoftmaxClassifier):
 
         Parameters
         ----------
-        {x_part}
+        {features_part}
         {y}
         {classes_part}
         {weight_part}
@@ -301,7 +301,7 @@ class PrototypeClassifier(SoftmaxClassifier):
 
         Parameters
         ----------
-        {x}
+        {features}
 
         Returns
         -------

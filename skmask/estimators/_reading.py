@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skmask.data._features import check_features, is_plain_matrix
+from skmask.data._features import check_features, is_plain_array
 from skmask.data._labels import check_classes, check_labels, encode_labels
 from skmask.data._messages import naming, quote
 from skmask.data._shares import check_shares
 from skmask.estimators._record import Fit
+from skmask.estimators._row_shapes import check_row_shape, row_shape_of
 
 __all__ = [
     "Given",
@@ -96,28 +97,31 @@ def read_features(
     ----------
     estimator : BaseEstimator
         Only read.
-    X : array-like of shape (n_samples, n_features)
+    X : array-like of shape (n_samples, n_features), or (n_samples, ...) for images
     before : Fit or None
         The fit whose features X must have.
     dtype : type or tuple of types
         The types that X may have; others are cast to the first one.
     """
     if before is not None and "feature_names_in_" not in before.values:
-        n_features, wanted = before["n_features_in_"], dtype
-        if isinstance(wanted, np.dtype) and is_plain_matrix(X, n_features):
+        row_shape, wanted = row_shape_of(before), dtype
+        if isinstance(wanted, np.dtype) and is_plain_array(X, row_shape):
             with np.errstate(over="ignore"):
                 cast = X.astype(wanted, copy=False)
-            if cast is X or is_plain_matrix(cast, n_features):
-                return cast, {"n_features_in_": n_features}
+            if cast is X or is_plain_array(cast, row_shape):
+                return cast, {"n_features_in_": before["n_features_in_"]}
     scratch = scratch_of(estimator, before)
+    X = check_features(X)
+    check_row_shape(estimator, X, before)
     with naming("X"):
         checked = validate_data(
             scratch,
-            check_features(X),
+            X,
             accept_sparse="csr",
             dtype=dtype,
             reset=before is None,
             order="C",
+            allow_nd=True,
         )
     return checked, names_learnt(scratch)
 

@@ -55,12 +55,16 @@ class Fit:
         """Function of rows to logits."""
         width = max((np.shape(w)[-1] for w in self.state.weights if np.ndim(w)), default=1)
         if isinstance(self.network, Network) and self.network.is_portable:
-            return Predictor(self._forward(self.network), width, is_parallel=True)
+            n_numbers = self.network.numbers_per_row(self.signature)
+            forward = self._forward(self.network)
+            return Predictor(forward, width, is_parallel=True, n_numbers=n_numbers)
         from skmask.engine import tensorflow  # only for networks that NumPy cannot compute
 
         self._check_labels()
         forward = tensorflow.forward_function(self.keras_graph, self.state.weights)
-        return Predictor(forward, width, is_parallel=False)
+        is_image = len(self.signature.input_shape) > 1 and None not in self.signature.input_shape
+        n_numbers = self.keras_graph.n_numbers if is_image else None
+        return Predictor(forward, width, is_parallel=False, n_numbers=n_numbers)
 
     def _forward(self, network: Network) -> Callable[[Any], np.ndarray]:
         weights, dtype = self.learnt_weights, np.dtype(self.dtype)

@@ -135,11 +135,11 @@ def described_mlp(estimator: Any) -> Network | OwnNetwork:
 def own_network(network: Any, *, of_sequences: bool = False) -> Network | OwnNetwork:
     """Return a network given as a parameter, which later changes of the object do not reach."""
     if isinstance(network, Network):
-        wanted = "sequences" if of_sequences else "rows"
-        if network.takes != wanted:
+        wanted = ("sequences",) if of_sequences else ("rows", "images")
+        if network.takes not in wanted:
             raise ValueError(
-                f"network must take {wanted} here; got {network!r}, which takes {network.takes}. "
-                "Use another network, or the estimator that it is made for."
+                f"network must take {' or '.join(wanted)} here; got {network!r}, which takes "
+                f"{network.takes}. Use another network, or the estimator that it is made for."
             )
         return clone(network)
     from skmask.engine import tensorflow

@@ -1,6 +1,7 @@
 """Networks as data: parameters, shapes of weights, and the forward pass in NumPy."""
 
 from skmask.networks._base import ACTIVATIONS, Network, Signature, Weight, layer_sizes
+from skmask.networks._convolutional import NORM_EPSILON, Convolutional
 from skmask.networks._mlp import MLP
 from skmask.networks._prototype_sums import (
     DISTANCE_AT_MOST,
@@ -19,6 +20,8 @@ __all__ = [
     "EXPONENT_AT_MOST",
     "KERNELS",
     "MLP",
+    "NORM_EPSILON",
+    "Convolutional",
     "EncoderDecoder",
     "Network",
     "PrototypeSums",

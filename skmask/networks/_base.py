@@ -32,7 +32,7 @@ class Signature:
     Parameters
     ----------
     input_shape : tuple of int or None
-        Shape of one row: (n_features,), or (None, n_features) for sequences.
+        Shape of one row: (n_features,), (None, n_features) for sequences, or that of an image.
     n_outputs : int
         Logits per output: the number of classes or labels.
     steps : "each", int or None, default=None
@@ -45,7 +45,7 @@ class Signature:
 
     @property
     def n_features(self) -> int:
-        """Number of features of a row, or of a step."""
+        """Number of features of a row, or of a step; of an image, the length of its last axis."""
         return self.input_shape[-1] or 0
 
     @property
@@ -80,7 +80,8 @@ class Network(BaseEstimator):
     is registered in :mod:`skmask.nn.networks`.
     """
 
-    # Kind of input: "rows", "sequences", or "prototypes" beside rows.
+    # Kind of input: "rows" of features; "images", rows of two axes or more; "sequences"; or
+    # "prototypes" beside rows.
     takes: ClassVar[str] = "rows"
 
     @abstractmethod
@@ -116,6 +117,13 @@ class Network(BaseEstimator):
         -------
         ndarray of shape (n, n_outputs) or (n, n_steps, n_outputs)
         """
+
+    def numbers_per_row(self, signature: Signature) -> int | None:
+        """Return how many numbers `forward` holds at once for a row, or None.
+
+        None: as many as the widest layer has units, at each of the steps.
+        """
+        return None
 
     @property
     def is_portable(self) -> bool:

@@ -5,7 +5,14 @@ from typing import Any
 
 import keras
 
-from skmask.networks import MLP, EncoderDecoder, PrototypeSums, Recurrent
+from skmask.networks import (
+    MLP,
+    NORM_EPSILON,
+    Convolutional,
+    EncoderDecoder,
+    PrototypeSums,
+    Recurrent,
+)
 from skmask.nn.layers import (
     GroupSum,
     MaskedGRU,
@@ -17,6 +24,7 @@ from skmask.nn.layers import (
 
 __all__ = [
     "built",
+    "convolutional",
     "encoder_decoder",
     "masked",
     "mlp",
@@ -26,6 +34,7 @@ __all__ = [
 ]
 
 _CELLS = {"gru": MaskedGRU, "lstm": MaskedLSTM}
+_POOLINGS = {"average": keras.layers.AveragePooling2D, "max": keras.layers.MaxPooling2D}
 _BUILDERS: dict[type, Callable[..., Any]] = {}
 
 
@@ -78,6 +87,11 @@ def _built_mlp(inputs, signature, **settings):
     return mlp(inputs, signature.n_outputs, **settings)
 
 
+@register(Convolutional)
+def _built_convolutional(inputs, signature, **settings):
+    return convolutional(inputs, signature.n_outputs, **settings)
+
+
 @register(Recurrent)
 def _built_recurrent(inputs, signature, **settings):
     by_step = signature.steps is not None
@@ -117,6 +131,65 @@ def mlp(inputs, n_outputs, *, hidden_layer_sizes=(100,), activation="relu", drop
         if dropout:
             hidden = keras.layers.Dropout(dropout)(hidden)
     return keras.layers.Dense(n_outputs)(hidden)
+
+
+def convolutional(
+    inputs,
+    n_outputs,
+    *,
+    filters=(16, 32),
+    kernel_size=3,
+    pool_size=2,
+    pooling="max",
+    normalization="layer",
+    hidden_layer_sizes=(),
+    activation="relu",
+    dropout=0.0,
+):
+    """Return the logits of a convolutional network.
+
+    Parameters
+    ----------
+    inputs : Keras tensor of shape (None, height, width) or (None, height, width, channels)
+    n_outputs : int
+    filters : tuple of int, default=(16, 32)
+        Channels of each block.
+    kernel_size, pool_size : int, default=3 and 2
+    pooling : {"max", "average"}, default="max"
+    normalization : "layer" or None, default="layer"
+        Normalise the channels of each pixel before the activation.
+    hidden_layer_sizes : tuple of int, default=()
+        Of the dense layers behind the blocks.
+    activation : str, default="relu"
+    dropout : float, default=0.0
+        Share of the inputs of each dense layer that is set to 0 in training.
+
+    Returns
+    -------
+    Keras tensor of shape (None, n_outputs)
+    """
+    hidden = inputs
+    if len(inputs.shape) == 3:
+        hidden = keras.layers.Reshape((*inputs.shape[1:], 1))(hidden)
+    for channels in filters:
+        hidden = keras.layers.Conv2D(
+            channels, kernel_size, padding="same", data_format="channels_last"
+        )(hidden)
+        if normalization:
+            hidden = keras.layers.LayerNormalization(epsilon=NORM_EPSILON)(hidden)
+        hidden = keras.layers.Activation(activation)(hidden)
+        if pool_size > 1:
+            hidden = _POOLINGS[pooling](pool_size, data_format="channels_last")(hidden)
+    hidden = keras.layers.Flatten(data_format="channels_last")(hidden)
+    if dropout:
+        hidden = keras.layers.Dropout(dropout)(hidden)
+    return mlp(
+        hidden,
+        n_outputs,
+        hidden_layer_sizes=hidden_layer_sizes,
+        activation=activation,
+        dropout=dropout,
+    )
 
 
 def prototype_sums(inputs, n_outputs, *, n_prototypes, kernel="rbf", product_form=False):

@@ -14,9 +14,9 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     estimator : skmask classifier, or Pipeline that ends in one
         Fitted. The transformers of a pipeline are written by skl2onnx; samplers of
         imbalanced-learn, which predictions pass by, are left out.
-    X : array-like of shape (n_samples, n_features) or (n_samples, n_steps, n_features)
+    X : array-like of shape (n_samples, n_features) or (n_samples, n_steps, n_features), or images
         Rows like those to come, which are checked as in `predict`: the model takes input of this
-        type, with this number of features, for any number of rows and steps.
+        type, with this number of features, for any number of rows and steps; images of this size.
     allowed : mask as in `predict`, "all", or None, default=None
         A mask of the rows of X makes a mask like it the second input of the model, `allowed`,
         an array of bool of shape (n_samples, n_classes), or for a mask by step
@@ -50,6 +50,7 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     Networks of :mod:`skmask.networks` are written without TensorFlow, a network of one's own by
     Keras and tf2onnx, which know most of Keras' layers, but not all. ONNX Runtime computes some
     of them, convolutions and recurrent layers, in float32 only: fit with `dtype="float32"`.
+    Blocks of :class:`skmask.networks.Convolutional` are written in float32 after any fit.
 
     Parameters that are read at prediction, as `decision` and `min_labels`, hold as they are now.
 

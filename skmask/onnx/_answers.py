@@ -62,7 +62,7 @@ def answers(
         X, in_columns = _parted(X, columns, fit.signature.n_features)
         allowed = allowed if isinstance(allowed, str) else in_columns
     mask = _mask(fit, X.graph, allowed)
-    if fit.signature.input_shape[:-1]:
+    if None in fit.signature.input_shape:
         labels, proba = _of_sequences(estimator, fit, X, n_axes, mask, of_results)
     elif "thresholds_" in fit.values:
         # A fit by label decides in float64, whatever the type of X.

@@ -1,5 +1,6 @@
 """Models of classifiers, and converters of skl2onnx for them."""
 
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def model_of(estimator: Any, X: Any, allowed: Any) -> ModelProto:
     graph = Graph("skmask", _OPSETS[""])
     rows = make_pipeline(*before).transform(X) if before else X
     is_real = _real_steps(estimator, fit, rows)
-    start = _transformed(before, X, graph) if before else _as_passed(X, graph)
+    start = _transformed(before, X, graph) if before else _as_passed(X, graph, fit)
     mask, of_mask = _mask(fit, graph, is_real, allowed)
     results = answers(estimator, fit, start.rows, start.n_axes, mask)
     outputs = []
@@ -114,7 +115,7 @@ class _Start:
         self.opsets = {"": _OPSETS[""]}
 
 
-def _as_passed(X: Any, graph: Graph) -> _Start:
+def _as_passed(X: Any, graph: Graph, fit: Any) -> _Start:
     """Return the input of a classifier that stands alone."""
     is_list = isinstance(X, list | tuple)
     dtype = np.dtype(np.float64)
@@ -125,8 +126,14 @@ def _as_passed(X: Any, graph: Graph) -> _Start:
         n_last = np.shape(X[0])[-1]
     else:
         n_axes, n_last = len(X.shape), X.shape[-1]
-    shape = (*[None] * (n_axes - 1), n_last)
+    shape = _image_shape(fit) or (*[None] * (n_axes - 1), n_last)
     return _Start(graph.value("X", dtype), n_axes, [_info("X", dtype, shape)])
+
+
+def _image_shape(fit: Any) -> tuple[Any, ...] | None:
+    """Return the shape of X, its number of rows open, where rows are images; None elsewhere."""
+    shape = fit.signature.input_shape
+    return (None, *shape) if len(shape) > 1 and None not in shape else None
 
 
 def _array(X: Any) -> Any:
@@ -207,7 +214,7 @@ def _info(name: str, dtype: np.dtype, shape: tuple[Any, ...]) -> ValueInfoProto:
     """Return the description of an input or output, whose open lengths have names."""
     lengths = [
         axis if length is None else length
-        for length, axis in zip(shape, [*_AXES, None][: len(shape)], strict=True)
+        for length, axis in zip_longest(shape, _AXES[: len(shape)])
     ]
     return helper.make_tensor_value_info(name, _onnx_type(dtype), lengths)
 
@@ -292,6 +299,14 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
 
 def _check_shapes(fit: Any, shapes: list[Any]) -> None:
     """Raise where the inputs, which stand beside each other, are not as X was in the fit."""
+    of_image = _image_shape(fit)
+    if of_image is not None:
+        if [tuple(shape[1:]) for shape in shapes] != [of_image[1:]]:
+            raise ValueError(
+                f"X must have shape {of_image}, as in the fit; got {shapes}. Pass images, or types "
+                "of inputs, like those of the fit."
+            )
+        return
     lengths = [shape[-1] for shape in shapes]
     if not all(isinstance(length, int) for length in lengths):
         return  # open, and only known when the model runs

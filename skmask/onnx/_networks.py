@@ -9,11 +9,13 @@ from skmask.networks import (
     DISTANCE_AT_MOST,
     EXPONENT_AT_MOST,
     MLP,
+    Convolutional,
     EncoderDecoder,
     PrototypeSums,
     Recurrent,
     Signature,
 )
+from skmask.onnx._convolutional import blocks
 from skmask.onnx._graph import Tensor
 from skmask.onnx._recurrent import encoder_decoder, recurrent
 
@@ -23,7 +25,7 @@ __all__ = ["ACTIVATIONS", "is_described", "logits_of"]
 def is_described(network: Any) -> bool:
     """Say whether `logits_of` takes a network."""
     # A subclass may compute something else.
-    kinds = MLP, PrototypeSums, Recurrent, EncoderDecoder
+    kinds = MLP, PrototypeSums, Convolutional, Recurrent, EncoderDecoder
     return type(network) in kinds and network.is_portable
 
 
@@ -44,11 +46,14 @@ def logits_of(
     kinds = {MLP: _mlp, PrototypeSums: _prototype_sums}
     if type(network) in kinds:
         return kinds[type(network)](network, weights, X)
+    if type(network) is Convolutional:
+        images, n_weights = blocks(network, weights, X, signature, ACTIVATIONS)
+        return _mlp(network, weights[n_weights:], images.apply("Flatten", axis=1).cast(X.dtype))
     of_sequences = {Recurrent: recurrent, EncoderDecoder: encoder_decoder}
     return of_sequences[type(network)](network, weights, X, signature)
 
 
-def _mlp(network: MLP, weights: Sequence[np.ndarray], X: Tensor) -> Tensor:
+def _mlp(network: MLP | Convolutional, weights: Sequence[np.ndarray], X: Tensor) -> Tensor:
     activate = ACTIVATIONS[network.activation]
     *hidden, kernel, bias = weights
     values = X

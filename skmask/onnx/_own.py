@@ -1,6 +1,7 @@
 """Logits of networks that only Keras computes, by Keras' own way to ONNX."""
 
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -69,7 +70,8 @@ def _exported(fit: Any, opset: int) -> Any:
     """Return the graph of the Keras model."""
     model, shape = fit.keras_model, fit.signature.input_shape
     spec = keras.InputSpec(shape=(None, *shape), dtype=fit.dtype, name="X")
-    batches = [np.ones((1, *shape)), np.linspace(-1, 1, 3 * shape[0]).reshape(3, -1)]
+    numbers = np.linspace(-1, 1, 3 * math.prod(shape))
+    batches = [np.ones((1, *shape)), numbers.reshape(3, *shape)]
     batches = [batch.astype(fit.dtype) for batch in batches]
     expected = [np.asarray(model(batch, training=False)) for batch in batches]
     try:

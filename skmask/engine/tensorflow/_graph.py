@@ -1,5 +1,6 @@
 """Graphs: the Keras graph of a network, with a key, a way to build it, and starting weights."""
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -66,6 +67,7 @@ class Graph:
             name != _SEED_STATE and next(listed, False) for name in self.weight_names
         ]
         self.output_shape = model.output_shape
+        self.n_numbers = _numbers_per_row(model)
         self.input_dtype = str(model.inputs[0].dtype)
         # Type of losses and predictions.
         self.dtype = "float64" if model.output.dtype == "float64" else "float32"
@@ -140,6 +142,17 @@ class Graph:
                 np.asarray(known[name], start[2]) if name in known else _starting_value(*start, rng)
                 for name, start in zip(self.weight_names, self._starts, strict=True)
             ]
+
+
+def _numbers_per_row(model: Any) -> int:
+    """Return how many numbers a row has in the largest of the outputs of a model's layers."""
+    shapes = [
+        tensor.shape[1:]
+        for operation in model.operations
+        for node in operation._inbound_nodes
+        for tensor in node.output_tensors
+    ]
+    return max(math.prod(length or 1 for length in shape) for shape in shapes)
 
 
 def _starting_value(
@@ -226,7 +239,7 @@ def _described_graph(
 
 
 def _own_graph(network: OwnNetwork, signature: Signature, dtype: str) -> Graph:
-    function = as_function(network.network)
+    function = _with_shape_in_errors(as_function(network.network))
     if network.takes_mask:
         function = partial(masked, network=function)
     made = custom_network(function, signature.input_shape, signature.n_outputs, dtype)
@@ -237,6 +250,21 @@ def _own_graph(network: OwnNetwork, signature: Signature, dtype: str) -> Graph:
             f"{signature.n_outputs} here, without softmax."
         )
     return made
+
+
+def _with_shape_in_errors(network: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a network whose errors, when it is called, tell the shape of its inputs."""
+
+    def called(inputs: Any, *arguments: Any) -> Any:
+        try:
+            return network(inputs, *arguments)
+        except Exception as error:
+            error.add_note(
+                f"network was called with inputs of shape {tuple(inputs.shape)}, as X has it."
+            )
+            raise
+
+    return called
 
 
 def _model(
