@@ -516,6 +516,7 @@ BAD_PARAMETERS = {
     "batch_size": [*NO_COUNT, "all", None],
     "epochs": [*NO_COUNT, None],
     "n_iter_no_change": [*NO_COUNT, None],
+    "monitor": ["", "unheard of", "val_loss", 3, None, Odd(), ["loss"]],
     "early_stopping": NO_FLAG,
     "warm_start": NO_FLAG,
     "validation_fraction": [*NO_SHARE, None],

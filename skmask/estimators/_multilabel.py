@@ -104,7 +104,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     history_ : dict of str to list of float
         Per epoch, over the training rows: "loss", the mean over the known labels, "recall" and
         "precision", of all labels together at the threshold (0.5 while it is to be tuned);
-        where rows are held out, the same with "val_".
+        where there are validation rows, the same with "val_".
     {fitted}
 
     See Also
@@ -181,6 +181,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        monitor="loss",
         callbacks=None,
         warm_start=False,
         verbose=0,
@@ -206,6 +207,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            monitor=monitor,
             callbacks=callbacks,
             warm_start=warm_start,
             verbose=verbose,
@@ -220,7 +222,16 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     @with_callbacks
     @documented
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Fit the network to training data.
 
         Warns of labels without a positive, and of labels that are never predicted on the
@@ -231,11 +242,20 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         {x_fit}
         {label_matrix}
         {entry_weight}
+        {label_validation}
 
         {fit_returns}
         """
         reason = ("threshold='tuned'", "give threshold as a number") if self._is_tuned() else None
-        self._fit(X, y, reason_to_hold_out=reason, sample_weight=sample_weight)
+        self._fit(
+            X,
+            y,
+            reason_to_hold_out=reason,
+            sample_weight=sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
         fit = self._fitted()
         _warn_of_labels_never_predicted(self._predicted(fit, X), fit)
         return self
@@ -404,6 +424,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 "y must be of one kind in every call, a class per row or a column per label; got "
                 "the other kind. Pass it as before."
             )
+        if given.training is not None:
+            return replace(rows, constants=given.training.constants)
         return self._with_weights_and_thresholds(rows, given)
 
     def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:

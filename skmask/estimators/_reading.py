@@ -11,6 +11,7 @@ from skmask.data._features import check_features, is_plain_matrix
 from skmask.data._labels import check_classes, check_labels, encode_labels
 from skmask.data._messages import naming, quote
 from skmask.estimators._record import Fit
+from skmask.estimators._rows import Rows
 
 __all__ = ["Given", "announced_labels", "read_codes", "read_features", "read_labels", "scratch_of"]
 
@@ -33,6 +34,9 @@ class Given:
         The argument of `partial_fit`.
     metadata : mapping of str to anything
         The arguments beside X, y and classes.
+    training : Rows or None
+        For validation rows: the training rows, read before. `before` holds what was learnt from
+        reading them.
     """
 
     X: Any
@@ -41,6 +45,7 @@ class Given:
     is_partial: bool = False
     classes: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    training: Rows | None = None
 
     @property
     def continued(self) -> Fit | None:
@@ -139,8 +144,10 @@ def read_codes(estimator: Any, y: np.ndarray, labels: Any) -> tuple[np.ndarray, 
 def announced_labels(estimator: Any, given: Given, *, are_needed: bool) -> Any:
     """Return all labels that were announced to `partial_fit`, the same in every call.
 
-    None for a fit, and where they need not be announced.
+    For validation rows those of training. None for a fit, and where they need not be announced.
     """
+    if given.training is not None:
+        return given.training.values["announced"]
     if not given.is_partial:
         return None
     classes = given.classes
