@@ -351,16 +351,16 @@ ERRORS = {
     "X_val alone": (
         "restricted",
         {"X_val": X},
-        "y_val must be given where X_val is given; got None. Pass their labels, or leave X_val out",
+        "y_val must be given with X_val; got None. Pass their labels, or leave X_val out",
     ),
-    "y_val alone": ("restricted", {"y_val": y}, "X_val must be given where y_val is given; got No"),
+    "y_val alone": ("restricted", {"y_val": y}, "X_val must be given with y_val; got No"),
     "weights alone": (
         "multilabel",
         {"sample_weight_val": WEIGHT},
-        "X_val must be given where sample_weight_val is given; got None. Pass the rows",
+        "X_val must be given with sample_weight_val; got None. Pass the rows",
     ),
-    "mask alone": ("restricted", {"allowed_val": ALLOWED}, "X_val must be given where allowed_val"),
-    "costs alone": ("costs", {"costs_val": COSTS}, "X_val must be given where costs_val is given"),
+    "mask alone": ("restricted", {"allowed_val": ALLOWED}, "X_val must be given with allowed_val"),
+    "costs alone": ("costs", {"costs_val": COSTS}, "X_val must be given with costs_val"),
     "unknown labels": (
         "prototypes",
         {"X_val": X, "y_val": y + 1},

@@ -278,7 +278,7 @@ class PrototypeClassifier(SoftmaxClassifier):
             sample_weight_val=sample_weight_val,
             allowed_val=allowed_val,
         )
-        was_stopped = self.early_stopping and self.n_iter_ < self.max_iter
+        was_stopped = self.early_stopping and len(self.validation_scores_) < self.max_iter
         if by_lbfgs and not was_stopped and self.history_["gradient_norm"][-1] > self.tol:
             warnings.warn(
                 f"lbfgs stopped after {self.n_iter_} iterations with a gradient of "

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ _SUFFIX = "_val"
 # Names of arguments in messages of readers: not labels in quotes, nor parts of other names.
 _ARGUMENTS = re.compile(r"(?<!['\"\w.])(X|y|sample_weight|allowed|^costs)(?!['\"\w])")
 
-# Methods of an estimator that take a mask.
+# Arguments by row of methods of an estimator, and the methods that take a mask.
+_FOR_PREDICTION = ("allowed", "costs")
 _TAKE_MASK = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
 
@@ -90,7 +91,7 @@ def split_off_validation(
     own = {
         name.removesuffix(_SUFFIX): each
         for name, each in arguments.items()
-        if name not in training and each is not None
+        if name.endswith(_SUFFIX)
     }
     return training, own
 
@@ -120,36 +121,36 @@ def read_validation(
     metadata : mapping of str to anything
         The arguments of training beside X and y.
     own : mapping of str to anything
-        The arguments of the validation rows, by the names of those of training. None if empty.
+        The arguments of the validation rows, by the names of those of training.
+
+    Returns
+    -------
+    Validation, or None where no argument was given
     """
-    if not own:
+    given_names = [name for name, each in own.items() if each is not None]
+    if not given_names:
         return None
-    _check_come_together(own)
+    _check_come_together(given_names)
     before: Any = _AsRead(training.values)
-    given = Given(
-        own["X"],
-        own["y"],
-        before,
-        metadata={name: own.get(name) for name in metadata},
-        training=training,
-    )
+    beside = {name: each for name, each in own.items() if name not in ("X", "y")}
+    given = Given(own["X"], own["y"], before, metadata=beside, training=training)
     with naming_validation():
         rows = read(given)
         if not rows.weight.any():
             raise ValueError(
                 "y must hold a label with a weight above 0; got none. Pass rows that count."
             )
-    for name in ("allowed", "costs"):
-        _check_given_alike(name, metadata.get(name), own.get(name))
+    for name in beside.keys() - {"sample_weight"}:
+        _check_given_alike(name, metadata[name], beside[name])
     return Validation(rows.that_count(), given)
 
 
-def _check_come_together(own: Mapping[str, Any]) -> None:
+def _check_come_together(names: Sequence[str]) -> None:
     for name, cure in (("X", "Pass the rows"), ("y", "Pass their labels")):
-        if name not in own:
-            others = " and ".join(each + _SUFFIX for each in own)
+        if name not in names:
+            others = " and ".join(each + _SUFFIX for each in names)
             raise ValueError(
-                f"{name}{_SUFFIX} must be given where {others} is given; got None. {cure}, or "
+                f"{name}{_SUFFIX} must be given with {others}; got None. {cure}, or "
                 f"leave {others} out."
             )
 
@@ -261,7 +262,7 @@ def _scorer_on(validation: Validation, monitor: Any) -> Callable[[Any], float]:
     beside = {
         name: value if name == "allowed" and _is_one_mask(value) else validation.passed(value)
         for name, value in metadata.items()
-        if name in ("allowed", "costs") and value is not None
+        if name in _FOR_PREDICTION and value is not None
     }
     scorer = _named_scorer(monitor)
     wanted = get_routing_for_object(scorer).consumes("score", beside)
