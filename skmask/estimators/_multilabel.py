@@ -78,8 +78,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     threshold : float, array-like of shape (n_labels,), Series, dict, one-row DataFrame or \
             "tuned", default=0.5
         Probability, before it is calibrated, above which a label is predicted. "tuned": for
-        each label what has the largest F1 on `validation_fraction` of the rows, which are held
-        out of training; 0.5 for a label without a positive there.
+        each label what has the largest F1 on `X_val`, or on `validation_fraction` of the rows,
+        which are held out of training then; 0.5 for a label without a positive there.
     min_labels : int, default=0
         How many labels a row gets at least; the most probable ones are added. Read and checked
         at prediction: it can be changed after `fit`.

@@ -140,8 +140,9 @@ def read_validation(
             raise ValueError(
                 "y must hold a label with a weight above 0; got none. Pass rows that count."
             )
-    for name in beside.keys() - {"sample_weight"}:
-        _check_given_alike(name, metadata[name], beside[name])
+    for name, each in beside.items():
+        if name != "sample_weight":
+            _check_given_alike(name, metadata[name], each)
     return Validation(rows.that_count(), given)
 
 
@@ -296,11 +297,10 @@ def _named_scorer(monitor: Any) -> Callable[..., float]:
 def _with_metadata(estimator: Any, beside: Mapping[str, Any]) -> Any:
     """Return the estimator, its methods given masks and costs where a scorer passes none."""
     for name in _TAKE_MASK if beside else ():
-        # Costs by true and predicted class decide; others say nothing to a prediction.
-        takes = {"allowed"} if name not in ("predict", "score") else {"allowed", "costs"}
+        # Only costs by true and predicted class decide.
+        takes_costs = name in ("predict", "score") and np.ndim(beside.get("costs", 0)) == 3
+        takes = _FOR_PREDICTION if takes_costs else ("allowed",)
         known = {each: value for each, value in beside.items() if each in takes}
-        if np.ndim(known.get("costs", 0)) != 3:
-            known.pop("costs", None)
         method = getattr(estimator, name)
         vars(estimator)[name] = update_wrapper(partial(method, **known), method)
     return estimator
