@@ -45,7 +45,7 @@ def test_documented_attributes_are_the_fitted_ones(fitted):
 
     clf, X, y = fitted
     frame = pd.DataFrame(X, columns=list("abcde"))
-    clf = clone(clf).fit(frame, y)
+    clf = clone(clf).fit(frame, y, X_val=frame, y_val=y)
     documented = {attribute.name for attribute in ClassDoc(type(clf))["Attributes"]}
     public = {name for name in dir(clf) if name.endswith("_") and not name.startswith("_")}
     assert documented == public
@@ -84,7 +84,7 @@ def test_documented_arguments_are_those_of_the_method(fitted, method):
 SHARED = (
     "hidden_layer_sizes", "activation", "network", "classes", "class_weight", "optimizer",
     "learning_rate", "batch_size", "epochs", "early_stopping", "validation_fraction",
-    "n_iter_no_change", "callbacks", "warm_start", "verbose", "random_state", "dtype",
+    "n_iter_no_change", "monitor", "callbacks", "warm_start", "verbose", "random_state", "dtype",
 )  # fmt: skip
 
 

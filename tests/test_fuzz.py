@@ -516,6 +516,7 @@ BAD_PARAMETERS = {
     "batch_size": [*NO_COUNT, "all", None],
     "epochs": [*NO_COUNT, None],
     "n_iter_no_change": [*NO_COUNT, None],
+    "monitor": ["", "unheard of", "val_loss", 3, None, Odd(), ["loss"]],
     "early_stopping": NO_FLAG,
     "warm_start": NO_FLAG,
     "validation_fraction": [*NO_SHARE, None],
@@ -652,6 +653,28 @@ def test_bad_input_is_refused_in_terms_of_the_argument(name):
     np.testing.assert_array_equal(
         call(clf, "predict_proba", subject.arguments("predict_proba")), expected
     )
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_bad_validation_rows_are_refused_in_terms_of_the_argument(name):
+    subject = SUBJECTS[name]
+    good = {argument: frozen(value) for argument, value in subject.good.items()}
+    clf = subject.make()
+    training = subject.arguments("fit")
+    call(clf, "fit", training)
+    rng = np.random.default_rng(0)
+    wrong, n_cases = [], 0
+    for method, argument, kind, maker in cases(subject):
+        if method != "fit" or argument in ("classes", "prototype_labels"):
+            continue
+        own = {f"{k}_val": good[k] for k in training if k != "prototype_labels"}
+        own[f"{argument}_val"] = maker(good[argument], rng)
+        found = violation(clf, "fit", {**training, **own}, f"{argument}_val")
+        n_cases += 1
+        if found:
+            wrong.append(f"{argument}_val={kind} {found}")
+    assert n_cases > 50
+    assert not wrong, f"{len(wrong)}: " + "\n".join(dict.fromkeys(wrong))
 
 
 @pytest.mark.parametrize("name", SUBJECTS)

@@ -10,6 +10,7 @@ ENGINE = "engine/tensorflow/"
 # Imports, by the file that they stand in.
 IMPORTS = {
     (SKLEARN, "sklearn.utils._indexing._get_column_indices"): "columns as ColumnTransformer's",
+    (SKLEARN, "sklearn.utils._indexing._safe_indexing"): "rows of containers of any kind",
     (SKLEARN, "sklearn.utils._param_validation.HasMethods"): "constraints of parameters",
     (SKLEARN, "sklearn.utils._param_validation.Interval"): "constraints of parameters",
     (SKLEARN, "sklearn.utils._param_validation.InvalidParameterError"): "its error",

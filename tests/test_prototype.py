@@ -322,7 +322,7 @@ def test_second_fit_traces_nothing(iris):
         ({"kernel": "gauss"}, None, "The 'kernel' parameter .*'rbf'"),
         ({"kernel": lambda x, p: keras.ops.sum(x - p, axis=-1)}, None, "kernel must work element"),
         ({"solver": "newton"}, None, "The 'solver' parameter .*'lbfgs'"),
-        ({"early_stopping": True}, None, "early_stopping and callbacks must not be used with sol"),
+        ({"callbacks": [keras.callbacks.History()]}, None, "callbacks must not be used with sol"),
         ({"alpha": -1}, None, "The 'alpha' parameter"),
     ],
 )

@@ -95,7 +95,7 @@ class SmoothedClassifier(SoftmaxClassifier):
 
     _parameter_constraints = {**OF_MLP, **SoftmaxClassifier._parameter_constraints}
 
-    __metadata_request__fit = {"smoothing": True}
+    __metadata_request__fit = {"smoothing": True, "smoothing_val": True}
 
     def __init__(
         self,
@@ -114,6 +114,7 @@ class SmoothedClassifier(SoftmaxClassifier):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        monitor="loss",
         callbacks=None,
         warm_start=False,
         verbose=0,
@@ -135,6 +136,7 @@ class SmoothedClassifier(SoftmaxClassifier):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            monitor=monitor,
             callbacks=callbacks,
             warm_start=warm_start,
             verbose=verbose,
@@ -143,9 +145,29 @@ class SmoothedClassifier(SoftmaxClassifier):
         )
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, *, allowed=None, smoothing=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        allowed=None,
+        smoothing=None,
+        X_val=None,
+        y_val=None,
+        smoothing_val=None,
+    ):
         """Fit; `smoothing` has shape (n_samples,)."""
-        return self._fit(X, y, sample_weight=sample_weight, allowed=allowed, smoothing=smoothing)
+        return self._fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            allowed=allowed,
+            smoothing=smoothing,
+            X_val=X_val,
+            y_val=y_val,
+            smoothing_val=smoothing_val,
+        )
 
     def _read(self, given):
         rows = read_softmax_rows(self, given)
@@ -187,3 +209,14 @@ def test_new_argument_reaches_the_loss(rng):
     assert np.abs(much).mean() < np.abs(plain).mean()
     with pytest.raises(ValueError, match="smoothing must hold finite numbers"):
         clf.fit(X, y, smoothing=np.full(60, np.nan))
+
+
+def test_new_argument_is_one_of_validation_rows_too(rng):
+    X = rng.normal(size=(60, 3))
+    y = (X[:, 0] > 0).astype(int)
+    clf = SmoothedClassifier((8,), batch_size=60, **FEW)
+    smoothing = rng.uniform(size=60)
+    clf.fit(X, y, smoothing=smoothing, X_val=X, y_val=y, smoothing_val=smoothing)
+    np.testing.assert_allclose(clf.history_["val_loss"][0], clf.history_["loss"][1], rtol=1e-5)
+    with pytest.raises(ValueError, match="smoothing_val must be given where smoothing is given"):
+        clf.fit(X, y, smoothing=smoothing, X_val=X, y_val=y)

@@ -43,6 +43,7 @@ def naming(argument: str) -> Iterator[None]:
         yield
     except (ValueError, TypeError, OverflowError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        if isinstance(error, kind) and re.search(rf"\b{argument}\b", str(error)):
+        said = rf"(?<!['\"])\b{argument}\b(?!['\"])"  # in quotes it is a value
+        if isinstance(error, kind) and re.search(said, str(error)):
             raise
         raise kind(f"{argument}: {error}") from error

@@ -1,6 +1,7 @@
 """The private names of scikit-learn that the package uses: no other module imports any."""
 
 from sklearn.utils._indexing import _get_column_indices as column_numbers
+from sklearn.utils._indexing import _safe_indexing as part_of
 from sklearn.utils._param_validation import (
     HasMethods,
     InvalidParameterError,
@@ -19,5 +20,6 @@ __all__ = [
     "ParamsDict",
     "StrOptions",
     "column_numbers",
+    "part_of",
     "validate_parameter_constraints",
 ]

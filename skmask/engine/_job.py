@@ -18,6 +18,7 @@ __all__ = [
     "Loss",
     "OwnNetwork",
     "ReadState",
+    "Score",
     "Steps",
     "Watcher",
 ]
@@ -132,6 +133,8 @@ class Job:
     constants : mapping of what else the loss takes, the same for all rows; and `PENALTY`, where
         there is one
     validation : mapping like `columns`, or None
+    validation_constants : mapping like `constants`, or None
+        None: those of training.
     lengths : ndarray of shape (n_rows,) or None
         Work that each row takes: rows of similar length share a batch.
     """
@@ -142,11 +145,14 @@ class Job:
     columns: Mapping[str, Column]
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     validation: Mapping[str, Column] | None = None
+    validation_constants: Mapping[str, np.ndarray] | None = None
     lengths: np.ndarray | None = None
 
 
 ReadState = Callable[[], State]
 Checkpoint = Callable[[State, History], None]
+# The score of an epoch's logs and state, greater is better.
+Score = Callable[[dict[str, float], ReadState], float]
 
 
 class Watcher(Protocol):

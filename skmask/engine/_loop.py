@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from skmask.engine._job import Checkpoint, Job, ReadState, Watcher
+from skmask.engine._job import Checkpoint, Job, ReadState, Score, Watcher
 from skmask.engine._state import DivergenceError, History, State
 from skmask.engine._table import Feed, Table
 
@@ -119,6 +119,7 @@ def train(
     *,
     epochs: int,
     patience: int | None = None,
+    score: Score | None = None,
     callbacks: Sequence[Any] = (),
     watchers: Sequence[Watcher] = (),
     checkpoint: Checkpoint | None = None,
@@ -134,8 +135,11 @@ def train(
     epochs : int
         For L-BFGS iterations.
     patience : int or None
-        Stop after this many epochs without a lower validation loss, with the weights of the
-        epoch that had the lowest. Without it validation is only reported.
+        Stop after this many epochs without a higher score, with the weights of the epoch that
+        had the highest. Without it validation is only reported.
+    score : callable `(logs, read_state) -> float`, default=None
+        Called after each validation, with its results among the logs. None: minus the
+        validation loss.
     callbacks : sequence of keras.callbacks.Callback
         Their Keras model is taken from them at the end.
     watchers : sequence of Watcher
@@ -163,8 +167,10 @@ def train(
                 0, tensorflow.keras_watcher(solver, job, callbacks, epochs, n_steps, verbose)
             )
         if job.validation is not None:
-            held_out = Feed(Table(job.validation, job.solver.batch_size), job.constants)
-            watching.insert(0, _Validation(solver, held_out, patience))
+            constants = job.validation_constants
+            constants = job.constants if constants is None else constants
+            held_out = Feed(Table(job.validation, job.solver.batch_size), constants)
+            watching.insert(0, _Validation(solver, held_out, patience, score))
         progress = Progress(state, epochs, watching, checkpoint)
         solver.run(feed, progress)
         solver.finish()
@@ -183,13 +189,14 @@ def _check_finite(losses: np.ndarray, first_epoch: int) -> None:
 
 
 class _Validation:
-    """Reports on rows held out and, with patience, ends with the weights of the lowest loss."""
+    """Reports on validation rows and, with patience, ends with the weights of the best score."""
 
-    def __init__(self, solver: Solver, held_out: Feed, patience: int | None):
+    def __init__(self, solver: Solver, held_out: Feed, patience: int | None, score: Score | None):
         self._solver = solver
         self._held_out = held_out
         self._patience = patience
-        self._loss = np.inf
+        self._score = score
+        self._best = -np.inf
         self._weights: list[np.ndarray] | None = None
         self._n_since = 0
 
@@ -199,11 +206,12 @@ class _Validation:
     def end_epoch(self, epoch: int, logs: dict[str, float], state: ReadState) -> bool:
         found = self._solver.evaluate(self._held_out)
         logs |= {f"val_{name}": value for name, value in found.items()}
+        score = -found["loss"] if self._score is None else self._score(logs, state)
         if self._patience is None:
             return False
         self._n_since += 1
-        if found["loss"] < self._loss:
-            self._loss, self._weights = found["loss"], self._solver.read_weights()
+        if score > self._best:
+            self._best, self._weights = score, self._solver.read_weights()
             self._n_since = 0
         return self._n_since >= self._patience
 

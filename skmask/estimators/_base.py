@@ -20,6 +20,11 @@ from skmask.estimators._reading import Given
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._training import Parts, Plan, trained
+from skmask.estimators._validation import (
+    check_monitor,
+    read_validation,
+    split_off_validation,
+)
 from skmask.estimators._watching import EpochTasks
 from skmask.networks import ACTIVATIONS, Network
 
@@ -58,6 +63,7 @@ class BaseKerasClassifier(
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "monitor": [str, callable],
         "callbacks": [list, tuple, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
@@ -96,17 +102,24 @@ class BaseKerasClassifier(
         reason_to_hold_out: tuple[str, str] | None = None,
         **metadata: Any,
     ) -> Any:
-        """Fit to rows, for the parameter `epochs` unless a number is given."""
+        """Fit to rows, for the parameter `epochs` unless a number is given.
+
+        Metadata whose names end in "_val" are of validation rows.
+        """
         self._validate_params()
+        check_monitor(self.monitor)
+        metadata, own = split_off_validation(metadata)
         epochs = int(self.epochs if epochs is None else epochs)
         if self.early_stopping:
             reason_to_hold_out = "early_stopping", "set early_stopping=False"
         tasks = EpochTasks(self, epochs, X, y, metadata)
         before = self._record if self.warm_start else None
         with self._unfitted_by_divergence():
-            rows = self._read(Given(X, y, before, metadata=metadata)).that_count()
+            given = Given(X, y, before, metadata=metadata)
+            rows = self._read(given).that_count()
+            validation = read_validation(self._read, rows, metadata, own)
             tasks.begin()
-            plan = Plan(epochs, before, reason_to_hold_out, tasks)
+            plan = Plan(epochs, before, reason_to_hold_out, tasks, given, validation)
             self._record = trained(self, rows, self._parts, plan)
         tasks.close()
         return self

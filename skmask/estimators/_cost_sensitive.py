@@ -58,21 +58,21 @@ class _OfOneLabel:
         if not costs[counts].any():
             counts = np.ones_like(counts)
         mean = np.average(np.abs(costs), weights=counts * self.share[:, np.newaxis])
-        return mean or 1.0, int(exponent)
+        return float(mean or 1.0), int(exponent)
 
 
-def _in_mean_errors(costs: np.ndarray, parts: _OfOneLabel, argument: str) -> np.ndarray:
+def _in_unit(costs: np.ndarray, unit: tuple[float, int], argument: str) -> np.ndarray:
     """Return costs in a unit of their own: the mean size of those of errors, or of all.
 
     Parameters
     ----------
     costs : ndarray of shape (n, n_classes)
-    parts : _OfOneLabel
-        The same costs, those of rows with shares of the classes class by class.
+    unit : tuple of float and int
+        As `_OfOneLabel.mean_error` returns it.
     argument : str
         For the message.
     """
-    mean, exponent = parts.mean_error()
+    mean, exponent = unit
     with np.errstate(over="ignore"):
         costs = np.ldexp(costs, -exponent) / mean
     if np.abs(costs).max() > np.finfo(np.float32).max:
@@ -208,7 +208,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     }
 
     # Beside `allowed`, which the base asks for.
-    __metadata_request__fit = {"costs": True}
+    __metadata_request__fit = {"costs": True, "costs_val": True}
     __metadata_request__partial_fit = {"costs": True}
     __metadata_request__predict = {"costs": True}
     __metadata_request__score = {"costs": True}
@@ -230,6 +230,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        monitor="loss",
         callbacks=None,
         warm_start=False,
         verbose=0,
@@ -256,6 +257,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            monitor=monitor,
             callbacks=callbacks,
             warm_start=warm_start,
             verbose=verbose,
@@ -270,7 +272,20 @@ class CostSensitiveClassifier(SoftmaxClassifier):
 
     @with_callbacks
     @documented
-    def fit(self, X, y, sample_weight=None, *, allowed=None, costs=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        allowed=None,
+        costs=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        allowed_val=None,
+        costs_val=None,
+    ):
         """Fit the network to training data.
 
         Parameters
@@ -280,10 +295,24 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         {weight}
         {allowed}
         {costs}
+        {validation}
+        {allowed_val}
+        {costs_val}
 
         {fit_returns}
         """
-        return self._fit(X, y, sample_weight=sample_weight, allowed=allowed, costs=costs)
+        return self._fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            allowed=allowed,
+            costs=costs,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            allowed_val=allowed_val,
+            costs_val=costs_val,
+        )
 
     @documented
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None, costs=None):
@@ -371,6 +400,8 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     def _read(self, given: Given) -> Rows:
         rows = read_softmax_rows(self, given)
         labels, costs = rows.values["announced"], given.metadata.get("costs")
+        if given.training is not None:
+            return self._with_costs_of_validation(rows, given.training, costs)
         matrix = check_cost_matrix(self.cost_matrix, labels)
         seen, depend_on_row, by_row, parts = None, False, None, None
         if given.continued is not None:
@@ -402,10 +433,29 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             check_not_negative(costs, name)
         if self.loss == "crossentropy":
             return rows
-        costs = _in_mean_errors(costs, parts, name)
+        unit = parts.mean_error()
+        rows = rows.with_values(cost_unit=unit)
+        costs = _in_unit(costs, unit, name)
         if by_row is None:
             return replace(rows, constants={**rows.constants, name: costs})
         return replace(rows, columns={**rows.columns, name: costs})
+
+    def _with_costs_of_validation(self, rows: Rows, training: Rows, costs: Any) -> Rows:
+        """Return validation rows with the costs that their loss takes, in the unit of training."""
+        if costs is None:
+            if "cost_matrix" not in training.constants:
+                return rows
+            matrix = training.constants["cost_matrix"]
+            return replace(rows, constants={**rows.constants, "cost_matrix": matrix})
+        labels = training.values["announced"]
+        costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
+        by_row = costs_of_truth(costs, rows.target)
+        if self.loss == "weighted_crossentropy":
+            check_not_negative(by_row, "costs")
+        if "costs" not in training.columns:
+            return rows
+        by_row = _in_unit(by_row, training.values["cost_unit"], "costs")
+        return replace(rows, columns={**rows.columns, "costs": by_row})
 
     def _parts(self, rows: Rows) -> Parts:
         return Parts(

@@ -71,6 +71,43 @@ costs : array-like of shape (n_samples, n_classes, n_classes), default=None
     The costs of these rows, by true and predicted class. Needed if `fit` was given
     such costs and `decision` is "min_expected_cost".
 """
+_VALIDATION = """\
+X_val : array-like or CSR of shape (n_val, n_features), default=None
+    Validation rows. `history_` reports on them, and `early_stopping` watches them, in the place
+    of rows held out of X. Features are those of X.
+y_val : array-like of shape (n_val,), default=None
+    Their labels, of classes that training knows.
+sample_weight_val : array-like of shape (n_val,), default=None
+    Their weights. `class_weight` does not count there, as in
+    :class:`~sklearn.ensemble.HistGradientBoostingClassifier` and Keras. None: all 1.
+"""
+_ALLOWED_VAL = """\
+allowed_val : default=None
+    Like `allowed`, for the validation rows. Needed where `allowed` is given.
+"""
+_COSTS_VAL = """\
+costs_val : default=None
+    Like `costs`, for the validation rows. Needed where `costs` is given.
+"""
+_LABEL_VALIDATION = """\
+X_val : array-like or CSR of shape (n_val, n_features), default=None
+    Validation rows. `history_` reports on them, `early_stopping` watches them and "tuned"
+    thresholds are chosen on them, in the place of rows held out of X. Features are those of X.
+y_val : array-like, DataFrame or sparse matrix of shape (n_val, n_labels), or array-like of \
+shape (n_val,), default=None
+    Their labels, like `y`. `pos_weight` is that of training.
+sample_weight_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
+    Their weights. None: all 1.
+"""
+_STEP_VALIDATION = """\
+X_val : sequences like those of X, default=None
+    Validation sequences. `history_` reports on them, and `early_stopping` watches them, in the
+    place of sequences held out of X. They may be longer or shorter.
+y_val : labels like `y`, default=None
+    Their labels, of classes that training knows.
+sample_weight_val : weights like `sample_weight`, default=None
+    Their weights. `class_weight` does not count there. None: all 1.
+"""
 _WEIGHT = """\
 sample_weight : array-like of shape (n_samples,), default=None
     Only their proportions matter: their mean over the rows is set to 1, so that
@@ -185,12 +222,19 @@ batch_size : int, default=32
 epochs : int, default=100
     Passes over the training rows.
 early_stopping : bool, default=False
-    Hold out a stratified part of the rows, stop when its loss no longer falls, and keep
-    the weights that had the lowest. A class of one row stays in training.
+    Stop when `monitor` no longer improves on validation rows, and keep the weights that had the
+    best. Without `X_val` a stratified part of the rows is held out; a class of one row stays in
+    training.
 validation_fraction : float, default=0.1
     Share of the rows held out by `early_stopping`.
 n_iter_no_change : int, default=10
-    Epochs without a lower validation loss after which `early_stopping` stops.
+    Epochs without a better validation score after which `early_stopping` stops.
+monitor : "loss", "accuracy", str or callable, default="loss"
+    Score on the validation rows that `early_stopping` watches: the loss, the accuracy (what
+    `score` returns), the name of a scorer of scikit-learn, or a callable
+    `(estimator, X, y) -> float`, greater is better. A scorer gets the estimator as it is after
+    the epoch, whose methods know masks and costs of these rows, the rows as they were passed,
+    and their weights if it has an argument `sample_weight`. Not used without validation rows.
 callbacks : list of `keras.callbacks.Callback`, default=None
     Run once an epoch, these instances themselves. Their logs hold "loss", "accuracy" where
     there is one, their "val_" forms and "learning_rate"; the model that they see, and may
@@ -222,8 +266,8 @@ classes_ : ndarray of shape (n_classes,)
 """
 _HISTORY = """\
 history_ : dict of str to list of float
-    Per epoch: "loss" and "accuracy", means over the training rows, and with
-    `early_stopping` "val_loss" and "val_accuracy".
+    Per epoch: "loss" and "accuracy", means over the training rows, and where there are
+    validation rows "val_loss" and "val_accuracy".
 """
 _MODEL_ATTRIBUTE = """\
 model_ : keras.Model
@@ -237,6 +281,12 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
 _N_ITER_ATTRIBUTE = """\
 n_iter_ : int
     Epochs run.
+best_epoch_ : int
+    Epoch of the last `fit` with the best validation score, counted from 1; with
+    `early_stopping` the weights are those after it. Only where there are validation rows.
+validation_scores_ : list of float
+    What `monitor` says after each epoch of the last `fit`, greater is better: for "loss", minus
+    the validation loss. Only where there are validation rows.
 """
 _FITTED = f"""\
 {_MODEL_ATTRIBUTE}\

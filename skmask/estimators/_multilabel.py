@@ -83,11 +83,12 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             {{"tuned", "micro_macro", "macro_f1", "micro_f1"}}, {{"recall": float}} or \
             {{"precision": float}}, default=0.5
         Probability, before it is calibrated, above which a label is predicted. A word is a target
-        on `validation_fraction` of the rows, which are held out of training: "macro_f1", for
-        each label the largest F1; "micro_f1", one for all labels, of the largest F1 of all entries;
-        "micro_macro" and "tuned", both at once (after [4]_), so that rare labels do not cost the
-        frequent ones. A recall is reached with as few predictions as possible, a precision with
-        as many, label by label. 0.5 for a label without a positive there. See Notes.
+        on `X_val`, or on `validation_fraction` of the rows, which are held out of training then:
+        "macro_f1", for each label the largest F1; "micro_f1", one for all labels, of the largest
+        F1 of all entries; "micro_macro" and "tuned", both at once (after [4]_), so that rare labels
+        do not cost the frequent ones. A recall is reached with as few predictions as possible, a
+        precision with as many, label by label. 0.5 for a label without a positive there. See
+        Notes.
     min_labels : int, default=0
         How many labels a row gets at least; the most probable ones are added. Read and checked
         at prediction: it can be changed after `fit`.
@@ -112,7 +113,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     history_ : dict of str to list of float
         Per epoch, over the training rows: "loss", the mean over the known labels, "recall" and
         "precision", of all labels together at the threshold (0.5 while it is to be tuned);
-        where rows are held out, the same with "val_".
+        where there are validation rows, the same with "val_".
     {fitted}
 
     See Also
@@ -194,6 +195,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        monitor="loss",
         callbacks=None,
         warm_start=False,
         verbose=0,
@@ -219,6 +221,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            monitor=monitor,
             callbacks=callbacks,
             warm_start=warm_start,
             verbose=verbose,
@@ -233,7 +236,16 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     @with_callbacks
     @documented
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Fit the network to training data.
 
         Warns of labels without a positive, and of labels that are never predicted on the
@@ -244,13 +256,22 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         {x_fit}
         {label_matrix}
         {entry_weight}
+        {label_validation}
 
         {fit_returns}
         """
         reason = None
         if is_tuned(self.threshold):
             reason = f"threshold={self.threshold!r}", "give threshold as a number"
-        self._fit(X, y, reason_to_hold_out=reason, sample_weight=sample_weight)
+        self._fit(
+            X,
+            y,
+            reason_to_hold_out=reason,
+            sample_weight=sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
         fit = self._fitted()
         _warn_of_labels_never_predicted(self._predicted(fit, X), fit)
         return self
@@ -449,7 +470,10 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                 f"{self.threshold!r}. Give a number, or one for each label, and choose with "
                 "set_threshold."
             )
-        return self._with_weights_and_thresholds(read_labelled_rows(self, given), given)
+        rows = read_labelled_rows(self, given)
+        if given.training is not None:
+            return replace(rows, constants=given.training.constants)
+        return self._with_weights_and_thresholds(rows, given)
 
     def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:
         names = rows.values["label_names_"]

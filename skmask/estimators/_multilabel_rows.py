@@ -72,7 +72,8 @@ def _read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
     if labels is None and estimator.classes is not None:
         labels = check_classes(estimator.classes, np.empty(0))
     target, is_known, names = encode_label_matrix(given.y, labels)
-    if given.continued is None and not is_known.any(axis=0).all():
+    is_new = given.continued is None and given.training is None
+    if is_new and not is_known.any(axis=0).all():
         raise ValueError(
             "y must hold a known value for each label; got only NaN for "
             f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."

@@ -112,9 +112,9 @@ class PrototypeClassifier(SoftmaxClassifier):
     bias_ : ndarray of shape (n_prototypes_total,)
         b.
     history_ : dict of str to list of float
-        Per epoch "loss", the mean over the training rows, and with `early_stopping` "val_loss".
-        With "lbfgs" per iteration: "loss", the penalty included, and "gradient_norm", the
-        largest entry of its gradient.
+        Per epoch "loss" and "accuracy", means over the training rows. With "lbfgs" per iteration:
+        "loss", the penalty included, and "gradient_norm", the largest entry of its gradient.
+        Where there are validation rows, "val_loss" and "val_accuracy".
     {fitted}
 
     See Also
@@ -194,6 +194,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        monitor="loss",
         callbacks=None,
         warm_start=False,
         verbose=0,
@@ -217,6 +218,7 @@ class PrototypeClassifier(SoftmaxClassifier):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            monitor=monitor,
             callbacks=callbacks,
             warm_start=warm_start,
             verbose=verbose,
@@ -228,7 +230,19 @@ class PrototypeClassifier(SoftmaxClassifier):
 
     @with_callbacks
     @documented
-    def fit(self, X, y, sample_weight=None, *, allowed=None, prototype_labels=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        allowed=None,
+        prototype_labels=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        allowed_val=None,
+    ):
         """Choose the prototypes and fit the weights.
 
         Parameters
@@ -239,15 +253,18 @@ class PrototypeClassifier(SoftmaxClassifier):
         {allowed}
         prototype_labels : array-like of shape (n_prototypes_total,), default=None
             Classes of the prototypes, where the parameter `prototypes` holds rows.
+        {validation}
+        {allowed_val}
 
         {fit_returns}
         """
         self._validate_params()
         by_lbfgs = self.solver == "lbfgs"
-        if by_lbfgs and (self.early_stopping is True or self.callbacks):
+        if by_lbfgs and self.callbacks:
             raise ValueError(
-                "early_stopping and callbacks must not be used with solver='lbfgs', which has no "
-                "epochs; got one of them. Use the name of a Keras optimizer, like 'adam'."
+                "callbacks must not be used with solver='lbfgs', which has no optimizer that they "
+                f"could read; got {len(self.callbacks)}. Use the name of a Keras optimizer, like "
+                "'adam'."
             )
         self._fit(
             X,
@@ -256,8 +273,13 @@ class PrototypeClassifier(SoftmaxClassifier):
             sample_weight=sample_weight,
             allowed=allowed,
             prototype_labels=prototype_labels,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            allowed_val=allowed_val,
         )
-        if by_lbfgs and self.history_["gradient_norm"][-1] > self.tol:
+        was_stopped = self.early_stopping and len(self.validation_scores_) < self.max_iter
+        if by_lbfgs and not was_stopped and self.history_["gradient_norm"][-1] > self.tol:
             warnings.warn(
                 f"lbfgs stopped after {self.n_iter_} iterations with a gradient of "
                 f"{self.history_['gradient_norm'][-1]:.1e}, above tol={self.tol}. Raise max_iter "
@@ -323,6 +345,8 @@ class PrototypeClassifier(SoftmaxClassifier):
 
     def _read(self, given: Given) -> Rows:
         rows = read_label_rows(self, given)
+        if given.training is not None:
+            return rows
         if callable(self.kernel):
             from skmask.engine import tensorflow
 
@@ -352,10 +376,7 @@ class PrototypeClassifier(SoftmaxClassifier):
         return Parts(
             PrototypeSums(self.kernel, n_prototypes=len(prototypes), product_form=product_form),
             Signature(rows.X.shape[1:], len(rows.outputs)),
-            Loss(
-                "restricted_crossentropy",
-                metrics=() if by_lbfgs else (("accuracy", "masked_accuracy"),),
-            ),
+            Loss("restricted_crossentropy", metrics=(("accuracy", "masked_accuracy"),)),
             solver=Lbfgs(self.tol, batch_size)
             if by_lbfgs
             else Steps(self.solver, self.learning_rate, batch_size),

@@ -13,6 +13,7 @@ from skmask.data._messages import naming, quote
 from skmask.data._shares import check_shares
 from skmask.estimators._record import Fit
 from skmask.estimators._row_shapes import check_row_shape, row_shape_of
+from skmask.estimators._rows import Rows
 
 __all__ = [
     "Given",
@@ -43,6 +44,9 @@ class Given:
         The argument of `partial_fit`.
     metadata : mapping of str to anything
         The arguments beside X, y and classes.
+    training : Rows or None
+        For validation rows: the training rows, read before. `before` holds what was learnt from
+        reading them.
     """
 
     X: Any
@@ -51,6 +55,7 @@ class Given:
     is_partial: bool = False
     classes: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    training: Rows | None = None
 
     @property
     def continued(self) -> Fit | None:
@@ -168,8 +173,10 @@ def read_codes(estimator: Any, y: np.ndarray, labels: Any) -> tuple[np.ndarray, 
 def announced_labels(estimator: Any, given: Given, *, are_needed: bool) -> Any:
     """Return all labels that were announced to `partial_fit`, the same in every call.
 
-    None for a fit, and where they need not be announced.
+    For validation rows those of training. None for a fit, and where they need not be announced.
     """
+    if given.training is not None:
+        return given.training.values["announced"]
     if not given.is_partial:
         return None
     classes = given.classes

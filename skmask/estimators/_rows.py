@@ -44,6 +44,8 @@ class Rows:
         Work that each row takes, where rows of similar length are to share a batch.
     values : dict
         Values that the fit keeps, see :class:`Fit`.
+    numbers : ndarray of int of shape (n_samples,) or None
+        Which of the rows passed they are; None: all, in their order.
     """
 
     X: Any
@@ -57,6 +59,7 @@ class Rows:
     exponent: int = 0
     lengths: np.ndarray | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -70,6 +73,7 @@ class Rows:
             strata=self.strata[rows],
             columns={name: column[rows] for name, column in self.columns.items()},
             lengths=None if self.lengths is None else self.lengths[rows],
+            numbers=rows if self.numbers is None else self.numbers[rows],
         )
 
     def with_values(self, **values: Any) -> "Rows":

@@ -103,8 +103,8 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
     padding_label_ : int or str
         Label that `predict` returns at padding: `padding_label`, or -1 or "" where it is None.
     history_ : dict of str to list of float
-        Per epoch: "loss" and "accuracy", means over all real steps of the epoch, and with
-        `early_stopping` "val_loss" and "val_accuracy".
+        Per epoch: "loss" and "accuracy", means over all real steps of the epoch, and where there
+        are validation sequences "val_loss" and "val_accuracy".
     {model_attribute}
     n_features_in_ : int
         Features of a step, or columns of an X of shape (n_samples, n_steps).
@@ -186,6 +186,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        monitor="loss",
         callbacks=None,
         warm_start=False,
         verbose=0,
@@ -210,6 +211,7 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            monitor=monitor,
             callbacks=callbacks,
             warm_start=warm_start,
             verbose=verbose,
@@ -221,7 +223,18 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
 
     @with_callbacks
     @documented
-    def fit(self, X, y, sample_weight=None, *, allowed=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        allowed=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        allowed_val=None,
+    ):
         """Fit the network to training data.
 
         Parameters
@@ -233,10 +246,21 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
             Only the proportions matter: the mean over real steps is set to 1, so that
             `learning_rate` keeps its meaning. None: all 1.
         {step_allowed}
+        {step_validation}
+        {allowed_val}
 
         {fit_returns}
         """
-        return self._fit(X, y, sample_weight=sample_weight, allowed=allowed)
+        return self._fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            allowed=allowed,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            allowed_val=allowed_val,
+        )
 
     @documented
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None):
@@ -381,6 +405,9 @@ class MaskedSequenceClassifier(SoftmaxClassifier):
         steps: Any = "each" if by_step else None
         if has_decoder:
             steps = rows.target.shape[1]
+        if given.training is not None:
+            _check_labels_like_training(given.training.values["steps"], steps)
+            return rows
         _check_steps_go_on(given.before, steps, self.architecture)
         # A Keras network of one's own computes all steps of a batch, padding included.
         is_described = self.network is None or isinstance(self.network, Network)
@@ -470,6 +497,15 @@ def _check_steps_go_on(before: Fit | None, steps: Any, architecture: str) -> Non
         f"{_described(before['steps'])}; got {_described(steps)}. Pad y to as many steps, "
         "or fit anew."
     )
+
+
+def _check_labels_like_training(steps: Any, steps_val: Any) -> None:
+    """Raise where validation sequences have labels of another kind."""
+    if (steps is None) != (steps_val is None):
+        raise ValueError(
+            f"y must have labels like those of training, {_described(steps)}; got "
+            f"{_described(steps_val)}. Pass labels of the same kind."
+        )
 
 
 def _described(steps: Any) -> str:

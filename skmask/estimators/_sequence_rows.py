@@ -40,7 +40,12 @@ from skmask.estimators._reading import (
 )
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
-from skmask.estimators._softmax_rows import check_mask_goes_on, class_values, rows_of_labels
+from skmask.estimators._softmax_rows import (
+    check_mask_goes_on,
+    class_values,
+    class_weight_for,
+    rows_of_labels,
+)
 
 __all__ = [
     "Sequences",
@@ -207,7 +212,8 @@ def read_rows_by_step(estimator: Any, given: Given) -> Rows:
     sequences = _sequences_to_fit(estimator, given)
     n_steps_out = None
     if estimator.architecture == "encoder_decoder":
-        n_steps_out = label_matrix(given.y)[0].shape[1]
+        labelled = label_matrix(given.y)[0] if given.training is None else given.training.target
+        n_steps_out = labelled.shape[1]
     y, steps, n_packed, counts = read_step_labels(sequences, given.y, n_steps_out)
     counts &= ~_is_padding_label(y, estimator.padding_label)
     if not counts.any():
@@ -218,7 +224,7 @@ def read_rows_by_step(estimator: Any, given: Given) -> Rows:
     codes, labels = read_codes(estimator, check_labels(y[counts]), labels)
     classes, row_of = np.sort(labels), counts.nonzero()[0]
     weight = entry_weights(given.metadata.get("sample_weight"), counts)
-    by_class = check_class_weight(estimator.class_weight, codes, classes, weight)
+    by_class = check_class_weight(class_weight_for(estimator, given), codes, classes, weight)
     weight, exponent = scaled_product(weight, by_class[codes])
     mask = read_step_mask(given.metadata.get("allowed"), counts, labels)
     if mask is not None:
@@ -228,8 +234,8 @@ def read_rows_by_step(estimator: Any, given: Given) -> Rows:
     occurs[row_of[weight > 0], codes[weight > 0]] = True
 
     def packed(entries: np.ndarray, fill: Any) -> np.ndarray:
-        values = np.full(counts.shape, fill, entries.dtype)
-        values[counts] = entries
+        values = np.full(steps.is_real.shape, fill, entries.dtype)
+        values[:, : counts.shape[1]][counts] = entries
         return steps.pack(values, fill, n_packed)
 
     return Rows(
@@ -294,7 +300,10 @@ class StepMask:
         n_samples = len(steps.is_real)
         if self.values.shape[1] == 1:
             return np.broadcast_to(self.values, (n_samples, *self.values.shape[1:]))
-        return steps.pack(self.values, True, n_packed)
+        # Validation rows may have fewer steps than the output.
+        behind = (0, steps.is_real.shape[1] - self.values.shape[1])
+        values = np.pad(self.values, [(0, 0), behind, (0, 0)], constant_values=True)
+        return steps.pack(values, True, n_packed)
 
 
 def read_step_mask(allowed: Any, where: np.ndarray, labels: np.ndarray) -> StepMask | None:

@@ -36,7 +36,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
     }
 
     # With metadata routing on, a mask goes where it is needed without being asked for.
-    __metadata_request__fit = {"allowed": True}
+    __metadata_request__fit = {"allowed": True, "allowed_val": True}
     __metadata_request__partial_fit = {"allowed": True}
     __metadata_request__predict = {"allowed": True}
     __metadata_request__predict_proba = {"allowed": True}
@@ -51,7 +51,18 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
     @with_callbacks
     @documented
-    def fit(self, X, y, sample_weight=None, *, allowed=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        allowed=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        allowed_val=None,
+    ):
         """Fit the network to training data.
 
         Parameters
@@ -60,10 +71,21 @@ class SoftmaxClassifier(BaseKerasClassifier):
         {y_or_shares}
         {weight}
         {allowed}
+        {validation}
+        {allowed_val}
 
         {fit_returns}
         """
-        return self._fit(X, y, sample_weight=sample_weight, allowed=allowed)
+        return self._fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            allowed=allowed,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            allowed_val=allowed_val,
+        )
 
     @documented
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None):

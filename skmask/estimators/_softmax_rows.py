@@ -24,6 +24,7 @@ __all__ = [
     "check_mask_goes_on",
     "check_mask_is_given",
     "class_values",
+    "class_weight_for",
     "needs_mask",
     "read_label_rows",
     "read_softmax_rows",
@@ -96,7 +97,9 @@ def rows_of_labels(
     """
     classes = np.sort(labels)
     weight = check_sample_weight(given.metadata.get("sample_weight"), len(target))
-    weighed, weight, exponent = weighed_by_class(estimator.class_weight, target, classes, weight)
+    weighed, weight, exponent = weighed_by_class(
+        class_weight_for(estimator, given), target, classes, weight
+    )
     columns = None
     if getattr(estimator, "allowed_columns", None) is not None:
         columns = check_columns(estimator.allowed_columns, given.X, len(labels))
@@ -140,6 +143,11 @@ def class_values(
     }
 
 
+def class_weight_for(estimator: Any, given: Given) -> Any:
+    """Return `class_weight`; None for validation rows, as in scikit-learn and Keras."""
+    return estimator.class_weight if given.training is None else None
+
+
 def check_class_weight_in_parts(estimator: Any, given: Given) -> None:
     """Raise for balanced class weights in `partial_fit`."""
     if given.is_partial and estimator.class_weight == "balanced":
@@ -151,6 +159,8 @@ def check_class_weight_in_parts(estimator: Any, given: Given) -> None:
 
 def check_mask_goes_on(given: Given, mask: Any) -> None:
     """Raise where a training that goes on has lost its mask."""
+    if given.training is not None:
+        return  # `read_validation` compares the arguments
     if given.before is not None and given.before["is_restricted"] and mask is None:
         raise ValueError(
             "allowed must be given in every call once it was given in one; got None. Pass "

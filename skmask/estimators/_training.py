@@ -13,8 +13,10 @@ from sklearn.utils import check_random_state
 from skmask.data._hold_out import held_out_rows
 from skmask.data._messages import quote
 from skmask.engine import PENALTY, History, Job, Lbfgs, Loss, OwnNetwork, State, Steps, train
+from skmask.estimators._reading import Given
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
+from skmask.estimators._validation import Monitor, Validation, naming_validation
 from skmask.estimators._watching import EpochTasks, Printer
 from skmask.networks import MLP, Network, Signature
 
@@ -39,7 +41,7 @@ class Parts:
         Type of weights and arithmetic. None: what the parameter `dtype` says.
     conclude : callable `(fit, held_out) -> dict`, default=None
         Returns further values of the fit, which follow from the trained network. `held_out` are
-        the rows held out, or None.
+        the validation rows, passed or held out, or None.
     """
 
     network: Network | OwnNetwork
@@ -63,12 +65,18 @@ class Plan:
         For messages: the parameter that wants rows held out, and how to do without.
     tasks : EpochTasks or None
         None in `partial_fit`.
+    given : Given or None
+        The arguments of the fit.
+    validation : Validation or None
+        Validation rows that were passed; none are held out then.
     """
 
     epochs: int
     before: Fit | None
     reason_to_hold_out: tuple[str, str] | None = None
     tasks: EpochTasks | None = None
+    given: Given | None = None
+    validation: Validation | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -93,22 +101,24 @@ def trained(estimator: Any, rows: Rows, parts_of: Callable[[Rows], Parts], plan:
     if before is not None:
         _check_same_labels(rows, before)
     parts = parts_of(rows)
-    held_out = None
-    if plan.reason_to_hold_out is not None:
-        rows, held_out = _parted(estimator, rows, seed, plan.reason_to_hold_out)
+    rows, validation = _with_validation(estimator, rows, seed, plan)
     dtype = parts.dtype or _dtype(estimator, rows, plan)
     total_weight = _total_weight(rows)
     if not plan.is_partial:
         rows = _with_weights_for_a_fit(estimator, rows, parts)
-    job = _job(estimator, rows, held_out, parts, dtype, total_weight)
+    job = _job(estimator, rows, validation, parts, dtype, total_weight)
     start = _start(job, parts, rows, plan, seed)
-    record = _Recorder(estimator, rows, held_out, parts, dtype, job.graph, before)
+    monitor = None if validation is None else Monitor(estimator, validation)
+    record = _Recorder(estimator, rows, validation, parts, dtype, job.graph, before, monitor)
+    if monitor is not None:
+        monitor.record = record
     with _whole_epochs_kept(estimator, record, before) as checkpoint:
         state, history = train(
             job,
             start,
             epochs=plan.epochs,
             patience=int(estimator.n_iter_no_change) if estimator.early_stopping else None,
+            score=monitor,
             callbacks=list(estimator.callbacks or ()),
             watchers=_watchers(estimator, plan, record),
             checkpoint=checkpoint,
@@ -175,6 +185,16 @@ def _check_same_labels(rows: Rows, before: Fit) -> None:
         )
 
 
+def _with_validation(
+    estimator: Any, rows: Rows, seed: int, plan: Plan
+) -> tuple[Rows, Validation | None]:
+    """Return the rows to train on, and those to validate on: as passed, or held out."""
+    if plan.validation is not None or plan.reason_to_hold_out is None or plan.given is None:
+        return rows, plan.validation
+    rows, held_out = _parted(estimator, rows, seed, plan.reason_to_hold_out)
+    return rows, Validation(held_out, plan.given, is_part=True)
+
+
 def _parted(estimator: Any, rows: Rows, seed: int, reason: tuple[str, str]) -> tuple[Rows, Rows]:
     """Split off a stratified part. A class of one row stays in training."""
     kept, held_out = held_out_rows(
@@ -215,7 +235,7 @@ def _total_weight(rows: Rows) -> float:
 def _job(
     estimator: Any,
     rows: Rows,
-    held_out: Rows | None,
+    validation: Validation | None,
     parts: Parts,
     dtype: str,
     total_weight: float,
@@ -239,9 +259,23 @@ def _job(
         solver=solver,
         columns=rows.engine_columns(dtype),
         constants=constants,
-        validation=None if held_out is None else held_out.engine_columns(dtype),
+        **_validation_inputs(validation, dtype),
         lengths=rows.lengths,
     )
+
+
+def _validation_inputs(validation: Validation | None, dtype: str) -> dict[str, Any]:
+    """Return the parts of a job that are of validation rows."""
+    if validation is None:
+        return {}
+    if validation.is_part:
+        return {"validation": validation.rows.engine_columns(dtype)}
+    with naming_validation():
+        columns = validation.rows.engine_columns(dtype)
+    return {
+        "validation": columns,
+        "validation_constants": validation.rows.engine_constants(dtype),
+    }
 
 
 def _start(job: Job, parts: Parts, rows: Rows, plan: Plan, seed: int) -> State:
@@ -294,13 +328,15 @@ class _Recorder:
 
     estimator: Any
     rows: Rows
-    held_out: Rows | None
+    validation: Validation | None
     parts: Parts
     dtype: str
     graph: Any
     before: Fit | None
+    monitor: Monitor | None
 
     def __call__(self, state: State, history: History) -> Fit:
+        watched = {} if self.monitor is None else self.monitor.values(len(history["loss"]))
         history = _joined({} if self.before is None else self.before["history_"], history)
         fit = Fit(
             network=self.parts.network,
@@ -314,12 +350,14 @@ class _Recorder:
                 "seeded_by": _integer_seed(self.estimator),
                 "history_": history,
                 "n_iter_": len(history["loss"]),
+                **watched,
             },
             graph=self.graph,
         )
         if self.parts.conclude is None:
             return fit
-        return replace(fit, values={**fit.values, **self.parts.conclude(fit, self.held_out)})
+        held_out = None if self.validation is None else self.validation.rows
+        return replace(fit, values={**fit.values, **self.parts.conclude(fit, held_out)})
 
 
 def _joined(before: History, history: History) -> History:
