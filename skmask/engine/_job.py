@@ -134,6 +134,9 @@ class Job:
     validation : mapping like `columns`, or None
     lengths : ndarray of shape (n_rows,) or None
         Work that each row takes: rows of similar length share a batch.
+    by_candidates : bool, default=False
+        Whether only the logits of the classes that the column "allowed" names are computed. For
+        networks that end in a dense layer.
     """
 
     graph: Any
@@ -143,6 +146,7 @@ class Job:
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     validation: Mapping[str, Column] | None = None
     lengths: np.ndarray | None = None
+    by_candidates: bool = False
 
 
 ReadState = Callable[[], State]

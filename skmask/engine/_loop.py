@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skmask.engine._candidates import table_of
 from skmask.engine._job import Checkpoint, Job, ReadState, Watcher
 from skmask.engine._state import DivergenceError, History, State
-from skmask.engine._table import Feed, Table
+from skmask.engine._table import Feed
 
 __all__ = ["Progress", "Solver", "train"]
 
@@ -152,7 +153,7 @@ def train(
     """
     from skmask.engine import tensorflow  # imported by the first training only
 
-    feed = Feed(Table(job.columns, job.solver.batch_size), job.constants)
+    feed = Feed(table_of(job, job.columns), job.constants)
     with tensorflow.lent_solver(job, feed) as solver, ExitStack() as at_end:
         solver.start(state)
         watching = list(watchers)
@@ -163,7 +164,7 @@ def train(
                 0, tensorflow.keras_watcher(solver, job, callbacks, epochs, n_steps, verbose)
             )
         if job.validation is not None:
-            held_out = Feed(Table(job.validation, job.solver.batch_size), job.constants)
+            held_out = Feed(table_of(job, job.validation), job.constants)
             watching.insert(0, _Validation(solver, held_out, patience))
         progress = Progress(state, epochs, watching, checkpoint)
         solver.run(feed, progress)

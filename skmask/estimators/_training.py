@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from skmask.data._hold_out import held_out_rows
 from skmask.data._messages import quote
 from skmask.engine import PENALTY, History, Job, Lbfgs, Loss, OwnNetwork, State, Steps, train
+from skmask.estimators._candidates import trains_by_candidates
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._watching import EpochTasks, Printer
@@ -241,6 +242,7 @@ def _job(
         constants=constants,
         validation=None if held_out is None else held_out.engine_columns(dtype),
         lengths=rows.lengths,
+        by_candidates=trains_by_candidates(parts.network, parts.loss, solver, rows),
     )
 
 

@@ -83,6 +83,10 @@ class Network(BaseEstimator):
     # Kind of input: "rows", "sequences", or "prototypes" beside rows.
     takes: ClassVar[str] = "rows"
 
+    # Whether the last layer is dense: its kernel and its bias are the last two weights, its layer
+    # the last one of the Keras graph, and `before_head` returns its inputs.
+    has_dense_head: ClassVar[bool] = False
+
     @abstractmethod
     def settings(self) -> dict[str, Hashable]:
         """Return the parameters that the graph depends on, checked, as plain values.
@@ -116,6 +120,20 @@ class Network(BaseEstimator):
         -------
         ndarray of shape (n, n_outputs) or (n, n_steps, n_outputs)
         """
+
+    def before_head(self, weights: Weights, X: Any, signature: Signature) -> np.ndarray:
+        """Return the inputs of the last layer, of a network that has a dense one.
+
+        Parameters
+        ----------
+        weights, X, signature
+            As in `forward`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_units)
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no dense layer at its end.")
 
     @property
     def is_portable(self) -> bool:
