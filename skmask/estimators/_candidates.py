@@ -17,7 +17,7 @@ __all__ = ["candidate_codes", "candidate_proba", "names_candidates", "trains_by_
 # The loss that has a form for candidates.
 _LOSS = Loss("restricted_crossentropy", metrics=(("accuracy", "masked_accuracy"),))
 
-# Below this number of classes, or above this share of allowed ones, dense logits train faster.
+# Below this number of classes, or above this share of allowed ones, all logits are faster.
 _CLASSES_AT_LEAST = 512
 _SHARE_AT_MOST = 1 / 16
 
@@ -33,27 +33,29 @@ def trains_by_candidates(
     It gives the same weights as a training on all logits, to rounding.
     """
     mask = rows.columns.get("allowed")
-    if mask is None or not sparse.issparse(mask) or rows.target.ndim != 1:
-        return False
-    n_classes = mask.shape[1]
-    is_worth_it = n_classes >= _CLASSES_AT_LEAST and mask.nnz <= _SHARE_AT_MOST * n_classes * len(
-        rows
-    )
-    is_possible = loss == _LOSS and not rows.constants and isinstance(solver, Steps)
-    if not (is_worth_it and is_possible and _has_dense_head(network)):
+    has_candidates = names_candidates(rows.X, mask) and _are_few(mask)
+    is_plain = loss == _LOSS and rows.target.ndim == 1 and not rows.constants
+    if not (has_candidates and is_plain and _has_dense_head(network)):
         return False
     from skmask.engine import tensorflow
 
-    return tensorflow.has_symmetric_steps(solver.optimizer)
+    return isinstance(solver, Steps) and tensorflow.has_symmetric_steps(solver.optimizer)
 
 
 def _has_dense_head(network: Network | OwnNetwork) -> bool:
     return isinstance(network, Network) and network.is_portable and network.has_dense_head
 
 
+def _are_few(mask: Any) -> bool:
+    """Say whether a sparse mask allows so few classes that no others are worth a logit."""
+    return mask.nnz <= _SHARE_AT_MOST * mask.shape[0] * mask.shape[1]
+
+
 def names_candidates(X: Any, mask: Any) -> bool:
-    """Say whether a checked mask is a sparse one for each row."""
-    return sparse.issparse(mask) and mask.shape[0] == X.shape[0]
+    """Say whether a checked mask is a sparse one for each row, over many classes."""
+    if not sparse.issparse(mask) or mask.shape[0] != X.shape[0]:
+        return False
+    return mask.shape[1] >= _CLASSES_AT_LEAST
 
 
 def candidate_codes(fit: Fit, X: Any, mask: Any) -> np.ndarray:
@@ -84,7 +86,7 @@ def candidate_logits(fit: Fit, X: Any, mask: Any) -> np.ndarray:
     ndarray of shape (n_allowed,)
     """
     logits = np.empty(mask.nnz, fit.dtype)
-    if _has_dense_head(fit.network):
+    if _has_dense_head(fit.network) and _are_few(mask):
         _fill_from_hidden(logits, fit, X, mask)
     else:
         _fill_from_all(logits, fit, X, mask)
