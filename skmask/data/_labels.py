@@ -110,8 +110,18 @@ def all_labels(*ys: np.ndarray) -> np.ndarray:
     return np.sort(label_array({label for y in ys for label in np.unique(y).tolist()}))
 
 
-def check_labels(y: Any, argument: str = "y") -> np.ndarray:
-    """Return one label for each row, of shape (n_samples,)."""
+def check_labels(y: Any, argument: str = "y", *, are_classes: bool = False) -> np.ndarray:
+    """Return one label for each row, of shape (n_samples,).
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    argument : str
+        For messages.
+    are_classes : bool
+        Whether many labels for few rows are classes for sure: scikit-learn warns of a regression
+        otherwise.
+    """
     with naming(argument):
         if isinstance(y, list | tuple) and all(isinstance(label, Integral) for label in y):
             y = label_array(y)
@@ -126,13 +136,14 @@ def check_labels(y: Any, argument: str = "y") -> np.ndarray:
             if all(map(is_real, labels.tolist())):
                 labels = label_array(labels.tolist())
         assert_all_finite(labels, input_name=argument)
-        check_classification_targets(labels)
+        are_plain = are_classes and labels.dtype.kind in "biuUS"
+        check_classification_targets(np.repeat(np.unique(labels), 2) if are_plain else labels)
     return labels
 
 
 def accuracy(y: Any, predicted: np.ndarray, sample_weight: Any = None) -> float:
     """Return the weighted share of rows whose label is predicted."""
-    labels = check_labels(y)
+    labels = check_labels(y, are_classes=True)
     with naming("X and y"):
         check_consistent_length(predicted, labels)
     check_same_kind(labels, predicted)

@@ -54,7 +54,7 @@ def check_allowed(
             f"({len(classes)},) for one mask that holds for all rows; got {mask.shape}. Give one "
             f"column for each of the classes {quote(classes)}."
         )
-    mask = (mask if mask.ndim == 2 else mask[np.newaxis])[:, order]
+    mask = _in_order(mask if mask.ndim == 2 else mask[np.newaxis], order)
     empty = np.flatnonzero(np.asarray(mask.sum(axis=1)) == 0)
     if empty.size:
         where = (
@@ -66,6 +66,16 @@ def check_allowed(
             f"allowed must leave every row at least one class; got none {where}. Allow a class "
             "there, or leave the row out."
         )
+    return mask
+
+
+def _in_order(mask: Allowed, order: Any) -> Allowed:
+    """Return a mask with its columns in another order."""
+    if not sparse.issparse(mask):
+        return mask[:, order]
+    if (order != np.arange(mask.shape[1])).any():
+        mask = mask[:, order]
+        mask.sort_indices()
     return mask
 
 
@@ -106,7 +116,7 @@ def _called(rows: np.ndarray, row_of: np.ndarray | None) -> np.ndarray:
 def _as_bool(allowed: Any, row_of: np.ndarray | None) -> Allowed:
     rule = "allowed must be a mask of True/False or 1/0 with rows of equal length"
     if sparse.issparse(allowed):
-        mask = sparse.csr_array(check_sparse(allowed, "allowed"))
+        mask = _each_entry_once(check_sparse(allowed, "allowed"), row_of)
         real_array(mask.data, "allowed", rule)
         _check_mask(mask.data, np.repeat(np.arange(mask.shape[0]), np.diff(mask.indptr)))
         mask = mask.astype(bool)
@@ -118,6 +128,26 @@ def _as_bool(allowed: Any, row_of: np.ndarray | None) -> Allowed:
         row_numbers = (np.arange(len(mask)) if row_of is None else row_of)[:, np.newaxis]
     _check_mask(mask, row_numbers)
     return mask.astype(bool, copy=False)
+
+
+def _each_entry_once(allowed: Any, row_of: np.ndarray | None) -> Any:
+    """Return a mask as a CSR array of its own, the columns of each row in order."""
+    mask = sparse.csr_array(allowed, copy=True)
+    if mask.ndim != 2:
+        return mask
+    if allowed.format == "coo":  # of which SciPy adds the entries that stand for one place
+        n_given = np.bincount(allowed.coords[0], minlength=mask.shape[0])
+    else:
+        n_given = np.diff(mask.indptr)
+        mask.sum_duplicates()
+    repeated = np.flatnonzero(np.diff(mask.indptr) != n_given)
+    if repeated.size:
+        raise ValueError(
+            "allowed must hold each class of a row once; got several entries for one class in "
+            f"{first_rows(_called(repeated, row_of))}. Call its sum_duplicates(), if they mean "
+            "the same."
+        )
+    return mask
 
 
 def _check_mask(values: np.ndarray, row_numbers: np.ndarray | None) -> None:

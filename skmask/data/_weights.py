@@ -1,7 +1,7 @@
 """Weights of rows, entries and classes, and numbers given by label."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -143,13 +143,14 @@ def check_class_weight(
             class_weight, classes=present, y=codes, sample_weight=scaled(sample_weight)[0]
         )
         return weights
-    return _weights_by_label(class_weight, weights, classes_.tolist())
+    return _weights_by_label(class_weight, weights, classes_)
 
 
 def _weights_by_label(
-    class_weight: Mapping[Any, Any], weights: np.ndarray, labels: Sequence[Any]
+    class_weight: Mapping[Any, Any], weights: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    unknown = [label for label in class_weight if label not in labels]
+    number_of = {label: number for number, label in enumerate(labels.tolist())}
+    unknown = [label for label in class_weight if label not in number_of]
     if unknown:
         raise ValueError(
             f"class_weight must name only known classes, {quote(labels)}; got {quote(unknown)}. "
@@ -161,5 +162,5 @@ def _weights_by_label(
                 f"class_weight must hold finite, non-negative numbers; got {shown(weight)} for "
                 f"class {label!r}. Give a weight of 0 or more."
             )
-        weights[labels.index(label)] = weight
+        weights[number_of[label]] = weight
     return weights

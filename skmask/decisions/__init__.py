@@ -1,5 +1,6 @@
 """From logits to answers: masks, probabilities, cheapest classes, cut-offs. NumPy only."""
 
+from skmask.decisions._candidates import best_candidates, candidate_softmax
 from skmask.decisions._costs import cheapest, savings
 from skmask.decisions._cutoffs import (
     macro_f1_cutoffs,
@@ -20,6 +21,8 @@ from skmask.decisions._softmax import (
 
 __all__ = [
     "BELOW_ALLOWED",
+    "best_candidates",
+    "candidate_softmax",
     "cheapest",
     "decision_values",
     "log_softmax",

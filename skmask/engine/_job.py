@@ -137,6 +137,9 @@ class Job:
         None: those of training.
     lengths : ndarray of shape (n_rows,) or None
         Work that each row takes: rows of similar length share a batch.
+    by_candidates : bool, default=False
+        Whether only the logits of the classes that the column "allowed" names are computed. For
+        networks that end in a dense layer.
     """
 
     graph: Any
@@ -147,6 +150,7 @@ class Job:
     validation: Mapping[str, Column] | None = None
     validation_constants: Mapping[str, np.ndarray] | None = None
     lengths: np.ndarray | None = None
+    by_candidates: bool = False
 
 
 ReadState = Callable[[], State]

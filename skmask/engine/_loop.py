@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skmask.engine._candidates import table_of
 from skmask.engine._job import Checkpoint, Job, ReadState, Score, Watcher
 from skmask.engine._state import DivergenceError, History, State
-from skmask.engine._table import Feed, Table
+from skmask.engine._table import Feed
 
 __all__ = ["Progress", "Solver", "train"]
 
@@ -156,7 +157,7 @@ def train(
     """
     from skmask.engine import tensorflow  # imported by the first training only
 
-    feed = Feed(Table(job.columns, job.solver.batch_size), job.constants)
+    feed = Feed(table_of(job, job.columns), job.constants)
     with tensorflow.lent_solver(job, feed) as solver, ExitStack() as at_end:
         solver.start(state)
         watching = list(watchers)
@@ -169,7 +170,7 @@ def train(
         if job.validation is not None:
             constants = job.validation_constants
             constants = job.constants if constants is None else constants
-            held_out = Feed(Table(job.validation, job.solver.batch_size), constants)
+            held_out = Feed(table_of(job, job.validation), constants)
             watching.insert(0, _Validation(solver, held_out, patience, score))
         progress = Progress(state, epochs, watching, checkpoint)
         solver.run(feed, progress)

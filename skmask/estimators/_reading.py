@@ -143,7 +143,8 @@ def read_labels(estimator: Any, given: Given, labels: Any) -> tuple[np.ndarray, 
     """
     with naming("X and y"):
         check_consistent_length(given.X, given.y)
-    y = check_labels(given.y)
+    are_known = labels is not None or estimator.classes is not None
+    y = check_labels(given.y, are_classes=are_known)
     return y, *read_codes(estimator, y, labels)
 
 

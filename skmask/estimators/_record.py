@@ -80,6 +80,11 @@ class Fit:
         self._check(weights)
         return weights
 
+    @cached_property
+    def kernel_by_class(self) -> np.ndarray:
+        """The kernel of the last layer, shape (n_outputs, n_units), a row for each class."""
+        return np.ascontiguousarray(self.learnt_weights[-2].T)
+
     def named_weights(self) -> dict[str, np.ndarray]:
         """Return the weights of a described network by name."""
         listed = self.network.weights(self.signature)  # type: ignore[union-attr]

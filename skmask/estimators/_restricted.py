@@ -2,11 +2,18 @@
 
 from numbers import Real
 
+from scipy import sparse
+from sklearn.utils.metadata_routing import UNUSED
+
+from skmask.data._labels import decode_labels
 from skmask.data._parameters import Interval
+from skmask.decisions import softmax
 from skmask.estimators._base import OF_MLP
+from skmask.estimators._candidates import candidate_codes, candidate_proba, names_candidates
 from skmask.estimators._docs import documented
+from skmask.estimators._prediction import type_of_results
 from skmask.estimators._rows import Rows
-from skmask.estimators._softmax import SoftmaxClassifier, smoothed_loss
+from skmask.estimators._softmax import SoftmaxClassifier, scores_of, smoothed_loss
 from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
@@ -88,6 +95,9 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         "allowed_columns": [object, None],
     }
 
+    # The form of the result is no metadata.
+    __metadata_request__predict_proba = {"allowed": True, "sparse_output": UNUSED}
+
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -138,6 +148,54 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             label_smoothing=label_smoothing,
             allowed_columns=allowed_columns,
         )
+
+    @documented
+    def predict(self, X, *, allowed=None):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        {x}
+        {allowed_to_predict}
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels, always of classes that are allowed.
+        """
+        fit = self._fitted()
+        X_read, mask = self._read_to_predict(fit, X, allowed)
+        if names_candidates(X_read, mask):
+            codes = candidate_codes(fit, X_read, mask)
+        else:
+            codes = scores_of(fit, X_read, mask, None, type_of_results(X)).argmax(axis=1)
+        return decode_labels(codes, fit["classes_"])
+
+    @documented
+    def predict_proba(self, X, *, allowed=None, sparse_output=False):
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        {x}
+        {allowed_to_predict}
+        sparse_output : bool, default=False
+            Whether to return a CSR array, whose entries are those of a sparse `allowed`, or those
+            above 0 of all probabilities.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_samples, n_classes)
+            Columns follow `classes_`. Exactly 0 where a class is not allowed; rows sum to 1.
+        """
+        fit = self._fitted()
+        X_read, mask = self._read_to_predict(fit, X, allowed)
+        dtype = type_of_results(X)
+        if names_candidates(X_read, mask):
+            proba = candidate_proba(fit, X_read, mask, dtype)
+            return proba if sparse_output else proba.toarray()
+        proba = scores_of(fit, X_read, mask, softmax, dtype)
+        return sparse.csr_array(proba) if sparse_output else proba
 
     def _parts(self, rows: Rows) -> Parts:
         return Parts(

@@ -200,13 +200,15 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
         Or, with `finish`, its values for them, row by row.
         """
-        dtype = type_of_results(X)
+        return scores_of(fit, *self._read_to_predict(fit, X, allowed), finish, type_of_results(X))
+
+    def _read_to_predict(self, fit: Fit, X: Any, allowed: Any) -> tuple[Any, Any]:
+        """Return checked rows, and their mask where there is one."""
         # A mask in columns of X is read as given: 1e-50 is no 0.
         has_mask = fit["mask_columns"] is not None
         X, _ = read_features(self, X, fit, FLOATS if has_mask else np.dtype(fit.input_dtype))
         check_mask_is_given(fit, allowed)
-        X, mask = split_off_allowed(X, allowed, fit["mask_columns"], fit["announced"])
-        return scores_of(fit, X, mask, finish, dtype)
+        return split_off_allowed(X, allowed, fit["mask_columns"], fit["announced"])
 
 
 # Losses and prediction.

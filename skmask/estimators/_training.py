@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from skmask.data._hold_out import held_out_rows
 from skmask.data._messages import quote
 from skmask.engine import PENALTY, History, Job, Lbfgs, Loss, OwnNetwork, State, Steps, train
+from skmask.estimators._candidates import trains_by_candidates
 from skmask.estimators._reading import Given
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
@@ -249,6 +250,7 @@ def _job(
     if solver is None:
         optimizer = tensorflow.restored_optimizer(estimator.optimizer)
         solver = Steps(optimizer, estimator.learning_rate, batch_size)
+    tables = [rows] if validation is None else [rows, validation.rows]
     constants = rows.engine_constants(dtype)
     if parts.network.penalty:
         # The engine divides by the rows of a batch, MLPClassifier by their weight.
@@ -261,6 +263,7 @@ def _job(
         constants=constants,
         **_validation_inputs(validation, dtype),
         lengths=rows.lengths,
+        by_candidates=trains_by_candidates(parts.network, parts.loss, solver, tables),
     )
 
 

@@ -84,6 +84,10 @@ class Network(BaseEstimator):
     # "prototypes" beside rows.
     takes: ClassVar[str] = "rows"
 
+    # Whether the last layer is dense: its kernel and its bias are the last two weights, its layer
+    # the last one of the Keras graph, and `before_head` returns its inputs.
+    has_dense_head: ClassVar[bool] = False
+
     @abstractmethod
     def settings(self) -> dict[str, Hashable]:
         """Return the parameters that the graph depends on, checked, as plain values.
@@ -117,6 +121,20 @@ class Network(BaseEstimator):
         -------
         ndarray of shape (n, n_outputs) or (n, n_steps, n_outputs)
         """
+
+    def before_head(self, weights: Weights, X: Any, signature: Signature) -> np.ndarray:
+        """Return the inputs of the last layer, of a network that has a dense one.
+
+        Parameters
+        ----------
+        weights, X, signature
+            As in `forward`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_units)
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no dense layer at its end.")
 
     def numbers_per_row(self, signature: Signature) -> int | None:
         """Return how many numbers `forward` holds at once for a row, or None.

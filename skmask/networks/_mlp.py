@@ -70,15 +70,26 @@ class MLP(Network):
             for weight in (Weight("kernel", (before, width), True), Weight("bias", (width,)))
         )
 
+    has_dense_head = True
+
     def forward(self, weights: Weights, X: Any, signature: Signature) -> np.ndarray:
+        *_, kernel, bias = weights
+        return _affine(kernel, bias, self._last_hidden(weights, X)).T
+
+    def before_head(self, weights: Weights, X: Any, signature: Signature) -> np.ndarray:
+        values = self._last_hidden(weights, X).T
+        return values.toarray() if sparse.issparse(values) else values
+
+    def _last_hidden(self, weights: Weights, X: Any) -> Any:
+        """Return the inputs of the last layer, shape (n_units, n)."""
         activate = ACTIVATIONS[self.activation]
-        *hidden, kernel, bias = weights
+        *hidden, _, _ = weights
         # Units first, rows last: sums over the classes that follow are faster so.
         values = X.T
         for number in range(0, len(hidden), 2):
             values = _affine(hidden[number], hidden[number + 1], values)
             values = activate(values)
-        return _affine(kernel, bias, values).T
+        return values
 
     @property
     def penalty(self) -> float:

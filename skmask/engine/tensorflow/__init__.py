@@ -1,6 +1,7 @@
 """All of the engine that touches Keras and TensorFlow."""
 
 from skmask.engine.tensorflow._callbacks import check_callbacks, release_models
+from skmask.engine.tensorflow._candidates import has_symmetric_steps
 from skmask.engine.tensorflow._graph import Graph, custom_network, graph_of, with_weights
 from skmask.engine.tensorflow._inference import forward_function
 from skmask.engine.tensorflow._kernels import check_kernel, own_kernel_values
@@ -22,6 +23,7 @@ __all__ = [
     "forward_function",
     "frozen_template",
     "graph_of",
+    "has_symmetric_steps",
     "keras_watcher",
     "lent_solver",
     "note_use",

@@ -280,6 +280,11 @@ def _content(outside: Any, definition: Any) -> tuple[Any, ...]:
     )
 
 
+def released(compiled: Any) -> None:
+    """Free the graphs that a function was traced into, once a machine has a copy."""
+    _release([function.graph for function in compiled._list_all_concrete_functions()])
+
+
 def _release(graphs: Sequence[Any]) -> None:
     """Free graphs that were traced, and those of the loops in them.
 

@@ -66,7 +66,7 @@ class Program:
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
         self._dtype = tf.as_dtype(recipe.graph.dtype)
-        self._model = recipe.graph.outline()
+        self._model = self._outline(recipe.graph)
         with recipe.graph.settings():
             self._optimizer = recipe.optimizer.outline(self._model)
             slots = self._optimizer.variables
@@ -75,13 +75,36 @@ class Program:
         self._is_penalised = recipe.graph.is_penalised
         self._rates = [k for k, slot in enumerate(slots) if slot.name == "learning_rate"]
         self._is_by_row = is_by_row(self._model)
-        n_steps = recipe.size // recipe.batch_size
-        self._uses_xla = (
-            n_steps >= _XLA_FROM_STEPS and self._is_by_row and pays_under_xla(self._model)
-        )
+        self._uses_xla = self._pays_under_xla()
         self._machine = Machine([*self._model.variables, *slots], rewrites=not self._uses_xla)
         self._read_weights = self._machine.reader(slice(self._n_weights))
         self._read_slots = self._machine.reader(slice(self._n_weights, None))
+
+    # What a program of another kind does in its own way.
+
+    @property
+    def _loss(self) -> Loss:
+        """The loss that is traced."""
+        return self.recipe.loss
+
+    def _outline(self, graph: Graph) -> Any:
+        """Return the model whose variables are trained."""
+        return graph.outline()
+
+    def _pays_under_xla(self) -> bool:
+        n_steps = self.recipe.size // self.recipe.batch_size
+        return n_steps >= _XLA_FROM_STEPS and self._is_by_row and pays_under_xla(self._model)
+
+    def _gathered(self, data: Any, rows: Any) -> dict[str, Any]:
+        """Return the columns of the rows of a batch."""
+        return {name: tf.gather(column, rows) for name, column in data.items()}
+
+    def _logits(self, batch: Any, *, training: bool) -> Any:
+        return self._model(batch["X"], training=training)
+
+    def _apply(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+        """Take a step of the optimizer."""
+        self._optimizer.apply(gradients, variables)
 
     def close(self) -> None:
         """Free what was compiled. The program is unusable afterwards."""
@@ -188,7 +211,7 @@ class Program:
                 scaled = self._optimizer.scale_loss(objective)
             variables = self._model.trainable_variables
             gradients = tape.gradient(scaled, [variable.value for variable in variables])
-            self._optimizer.apply(gradients, variables)
+            self._apply(gradients, variables)
             return sums
 
         return self._each_batch(train_batch, orders, counts)
@@ -207,10 +230,10 @@ class Program:
         self, data: Any, constants: Any, rows: Any, valid: Any, *, training: bool
     ) -> tuple[Any, Any]:
         """Return the objective of a batch, and its sums, over the rows that count."""
-        batch = {name: tf.gather(column, rows) for name, column in data.items()}
-        logits = tf.cast(self._model(batch["X"], training=training), self._dtype)
+        batch = self._gathered(data, rows)
+        logits = tf.cast(self._logits(batch, training=training), self._dtype)
         inputs = {**batch, **without_penalty(constants)}
-        objective, sums = loss_sums(self.recipe.loss, inputs, logits, valid)
+        objective, sums = loss_sums(self._loss, inputs, logits, valid)
         if PENALTY in constants and training:
             n_rows = counted_rows(batch["weight"], valid)
             objective += penalty_of(self._model, self._is_penalised, constants, n_rows)

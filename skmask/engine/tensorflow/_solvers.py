@@ -14,6 +14,7 @@ from skmask.engine._order import Order, order_of
 from skmask.engine._state import State
 from skmask.engine._table import Feed, layout_of
 from skmask.engine.tensorflow._callbacks import KerasCallbacks
+from skmask.engine.tensorflow._candidates import CandidateProgram
 from skmask.engine.tensorflow._lbfgs import Objective, minimized
 from skmask.engine.tensorflow._losses import check_consumes
 from skmask.engine.tensorflow._names import note_use
@@ -138,7 +139,9 @@ def _lent_steps(job: Job, steps: Steps, feed: Feed) -> Iterator[Solver]:
         constants=tuple((name, v.shape) for name, v in sorted(job.constants.items())),
     )
     order = order_of(feed.table.n_rows, job.lengths, feed.table.batch_size)
-    with programs.lend(recipe.key, lambda: Program(recipe)) as program:
+    kind = CandidateProgram if job.by_candidates else Program
+    key = None if recipe.key is None else (kind, recipe.key)
+    with programs.lend(key, lambda: kind(recipe)) as program:
         yield _StepSolver(program, optimizer, order)
 
 
