@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from scipy import sparse
 
 from skmask.engine._state import History, State
 from skmask.engine._table import Column
@@ -143,6 +144,12 @@ class Job:
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     validation: Mapping[str, Column] | None = None
     lengths: np.ndarray | None = None
+
+    @property
+    def stay_sparse(self) -> tuple[str, ...]:
+        """Return the CSR columns that the graph takes as they are."""
+        takes_them = self.graph.takes_sparse and isinstance(self.solver, Steps)
+        return ("X",) if takes_them and sparse.issparse(self.columns["X"]) else ()
 
 
 ReadState = Callable[[], State]

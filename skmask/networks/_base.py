@@ -82,6 +82,9 @@ class Network(BaseEstimator):
 
     # Kind of input: "rows", "sequences", or "prototypes" beside rows.
     takes: ClassVar[str] = "rows"
+    # Whether `forward` and the first layers of the Keras graph take sparse rows as they are.
+    # Otherwise a few rows at a time are made dense in training.
+    takes_sparse: ClassVar[bool] = False
 
     @abstractmethod
     def settings(self) -> dict[str, Hashable]:

@@ -136,6 +136,7 @@ def _lent_steps(job: Job, steps: Steps, feed: Feed) -> Iterator[Solver]:
         size=feed.table.size,
         columns=layout_of(job.columns),
         constants=tuple((name, v.shape) for name, v in sorted(job.constants.items())),
+        is_sparse="X" in job.stay_sparse,
     )
     order = order_of(feed.table.n_rows, job.lengths, feed.table.batch_size)
     with programs.lend(recipe.key, lambda: Program(recipe)) as program:
