@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from joblib import cpu_count
+from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
 from skmask.data._messages import first_rows
@@ -35,12 +36,22 @@ class Predictor:
         Units of the widest layer.
     is_parallel : bool
         Whether chunks are computed on all cores at once. Otherwise `forward` uses them itself.
+    takes_sparse : bool, default=False
+        Whether `forward` never makes sparse rows dense: a row is as large as its stored numbers.
     """
 
-    def __init__(self, forward: Callable[[Any], np.ndarray], width: int, *, is_parallel: bool):
+    def __init__(
+        self,
+        forward: Callable[[Any], np.ndarray],
+        width: int,
+        *,
+        is_parallel: bool,
+        takes_sparse: bool = False,
+    ):
         self._forward = forward
         self._width = width
         self._is_parallel = is_parallel
+        self._takes_sparse = takes_sparse
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
         """Return logits for rows of floats.
@@ -61,10 +72,8 @@ class Predictor:
         ValueError
             For rows that the network cannot compute, and those whose logits are not finite.
         """
-        n_rows, *shape = X.shape
-        # A layer is as wide as its weights, at each of the steps.
-        numbers = max(math.prod(shape), math.prod(shape[:-1]) * self._width)
-        step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
+        n_rows = X.shape[0]
+        step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // self._numbers_of_a_row(X))
         if n_rows <= step:
             return self._finished(X, slice(0, n_rows), finish)
         starts = range(0, n_rows, step)
@@ -73,6 +82,15 @@ class Predictor:
             return self._in_chunks(X, starts, finish, map)
         with _one_thread_in_blas(), ThreadPoolExecutor(n_threads) as pool:
             return self._in_chunks(X, starts, finish, pool.map)
+
+    def _numbers_of_a_row(self, X: Any) -> int:
+        """Return the numbers that a row takes in the widest place."""
+        n_rows, *shape = X.shape
+        of_input = math.prod(shape)
+        if self._takes_sparse and sparse.issparse(X):
+            of_input = 1 + X.nnz // n_rows
+        # A layer is as wide as its weights, at each of the steps.
+        return max(of_input, math.prod(shape[:-1]) * self._width)
 
     def _in_chunks(
         self, X: Any, starts: range, finish: Finish | None, apply: Callable[..., Iterable[Any]]

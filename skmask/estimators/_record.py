@@ -55,7 +55,12 @@ class Fit:
         """Function of rows to logits."""
         width = max((np.shape(w)[-1] for w in self.state.weights if np.ndim(w)), default=1)
         if isinstance(self.network, Network) and self.network.is_portable:
-            return Predictor(self._forward(self.network), width, is_parallel=True)
+            return Predictor(
+                self._forward(self.network),
+                width,
+                is_parallel=True,
+                takes_sparse=self.network.takes_sparse,
+            )
         from skmask.engine import tensorflow  # only for networks that NumPy cannot compute
 
         self._check_labels()
