@@ -34,6 +34,7 @@ IMPORTS = {
 # Attributes of their objects.
 ATTRIBUTES = {
     "_FLOATX": "Keras' float type",
+    "_get_variable_index": "number of a variable among those of an optimizer",
     "_flatten_layers": "layers of a Keras model, those of its models included",
     "_handle_data": "type of the variable behind a handle",
     "_inbound_nodes": "shapes that a function of Keras tensors was called with",
@@ -43,7 +44,9 @@ ATTRIBUTES = {
     "_learning_rate": "a schedule, which the public attribute hides",
     "_list_all_concrete_functions": "graphs that are to be freed",
     "_make_callable_from_options": "calls a session ten times faster than make_callable",
+    "_momentums": "first moments of Adam, which its fused step takes",
     "_registry": "gradients that are to be forgotten",
+    "_velocities": "second moments of Adam, which its fused step takes",
     "_validate_params": "scikit-learn's check of parameters, for authors of estimators",
 }
 

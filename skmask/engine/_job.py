@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from scipy import sparse
 
 from skmask.engine._state import History, State
 from skmask.engine._table import Column
@@ -151,6 +152,13 @@ class Job:
     validation_constants: Mapping[str, np.ndarray] | None = None
     lengths: np.ndarray | None = None
     by_candidates: bool = False
+
+    @property
+    def stay_sparse(self) -> tuple[str, ...]:
+        """Return the CSR columns that the graph takes as they are."""
+        takes_them = self.graph.takes_sparse and isinstance(self.solver, Steps)
+        of_x = ("X",) if takes_them and sparse.issparse(self.columns["X"]) else ()
+        return (*of_x, "allowed") if self.by_candidates else of_x
 
 
 ReadState = Callable[[], State]

@@ -1,15 +1,14 @@
 """The one training loop: progress, early stopping, watchers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol
 
 import numpy as np
 
-from skmask.engine._candidates import table_of
 from skmask.engine._job import Checkpoint, Job, ReadState, Score, Watcher
 from skmask.engine._state import DivergenceError, History, State
-from skmask.engine._table import Feed
+from skmask.engine._table import Feed, Table
 
 __all__ = ["Progress", "Solver", "train"]
 
@@ -157,7 +156,7 @@ def train(
     """
     from skmask.engine import tensorflow  # imported by the first training only
 
-    feed = Feed(table_of(job, job.columns), job.constants)
+    feed = _feed(job, job.columns, job.constants)
     with tensorflow.lent_solver(job, feed) as solver, ExitStack() as at_end:
         solver.start(state)
         watching = list(watchers)
@@ -170,7 +169,7 @@ def train(
         if job.validation is not None:
             constants = job.validation_constants
             constants = job.constants if constants is None else constants
-            held_out = Feed(table_of(job, job.validation), constants)
+            held_out = _feed(job, job.validation, constants)
             watching.insert(0, _Validation(solver, held_out, patience, score))
         progress = Progress(state, epochs, watching, checkpoint)
         solver.run(feed, progress)
@@ -178,6 +177,10 @@ def train(
         for watcher in watching:
             watcher.end()
         return solver.state(progress), progress.history
+
+
+def _feed(job: Job, columns: Mapping[str, Any], constants: Mapping[str, np.ndarray]) -> Feed:
+    return Feed(Table(columns, job.solver.batch_size, job.stay_sparse), constants)
 
 
 def _check_finite(losses: np.ndarray, first_epoch: int) -> None:

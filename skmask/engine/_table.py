@@ -1,11 +1,13 @@
 """Training rows, and the padded arrays that a program is fed with."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
+
+from skmask.engine._csr import Csr, csr_parts, most_stored
 
 Column: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
@@ -14,6 +16,8 @@ Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 # an epoch. A batch is never cut.
 _SLAB_ROWS = 4096
 _SLAB_NUMBERS = 1 << 24
+# Stored numbers held at a time, of columns that stay sparse.
+_STORED_AT_ONCE = 1 << 26
 # Bytes. TensorFlow copies an array that does not start at a multiple of it.
 _ALIGNMENT = 64
 
@@ -46,28 +50,52 @@ class Table:
     columns : mapping of str to ndarray of shape (n_rows, ...) or CSR of shape (n_rows, width)
     batch_size : int
         Rows of a batch; no more than `size` are used.
+    stay_sparse : collection of str, default=()
+        CSR columns that go out as :class:`~skmask.engine._csr.Csr`. The others are made dense.
     """
 
-    def __init__(self, columns: Mapping[str, Column], batch_size: int):
-        self.columns = dict(columns)
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        batch_size: int,
+        stay_sparse: Collection[str] = (),
+    ):
+        self.columns = {
+            name: sparse.csr_array(column) if name in stay_sparse else column
+            for name, column in columns.items()
+        }
         self.n_rows = self.columns["X"].shape[0]
-        self.is_dense = not any(sparse.issparse(column) for column in self.columns.values())
+        dense = {name: c for name, c in self.columns.items() if name not in stay_sparse}
+        self.is_dense = not any(map(sparse.issparse, dense.values()))
         at_once = self.n_rows
         if not self.is_dense:
-            width = sum(int(np.prod(column.shape[1:])) for column in self.columns.values())
+            width = sum(int(np.prod(column.shape[1:])) for column in dense.values())
             slab = max(min(_SLAB_ROWS, _SLAB_NUMBERS // width), batch_size)
             at_once = min(self.n_rows, slab)
+        n_stored = sum(self.columns[name].nnz for name in stay_sparse)
+        if n_stored > _STORED_AT_ONCE:
+            self.is_dense = False
+            at_once = min(at_once, max(self.n_rows * _STORED_AT_ONCE // n_stored, batch_size))
         self.size = round_up_rows(at_once)
         self.batch_size = min(batch_size, self.size)
+        self._stored = {
+            name: round_up_rows(most_stored(self.columns[name], self.size)) for name in stay_sparse
+        }
 
-    def arrays(self, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def arrays(self, rows: np.ndarray | None = None) -> dict[str, Any]:
         """Return the rows asked for, or all, as arrays of `size` rows, zeros behind."""
         return {
-            name: padded(column if rows is None else column[rows], self.size)
+            name: self._array(name, column if rows is None else column[rows])
             for name, column in self.columns.items()
         }
 
-    def slabs(self, order: np.ndarray) -> Iterator[tuple[dict[str, np.ndarray], int]]:
+    def _array(self, name: str, column: Column) -> Any:
+        if name not in self._stored:
+            return padded(column, self.size)
+        sizes = (self.size + 1, self._stored[name], self._stored[name])
+        return Csr(*map(padded, csr_parts(column, self.size), sizes))
+
+    def slabs(self, order: np.ndarray) -> Iterator[tuple[dict[str, Any], int]]:
         """Yield the rows in this order as arrays of whole batches, with their number."""
         step = self.size // self.batch_size * self.batch_size
         for start in range(0, len(order), step):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from joblib import cpu_count
+from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
 from skmask.data._messages import first_rows
@@ -37,6 +38,8 @@ class Predictor:
         Whether chunks are computed on all cores at once. Otherwise `forward` uses them itself.
     n_numbers : int, default=None
         Numbers that `forward` holds at once for a row. None: `width` at each step of a row.
+    takes_sparse : bool, default=False
+        Whether `forward` never makes sparse rows dense: a row is as large as its stored numbers.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class Predictor:
         *,
         is_parallel: bool,
         n_numbers: int | None = None,
+        takes_sparse: bool = False,
     ):
         self._forward = forward
         self._width = width
         self._is_parallel = is_parallel
         self._n_numbers = n_numbers
+        self._takes_sparse = takes_sparse
 
     def __call__(self, X: Any, finish: Finish | None = None) -> np.ndarray:
         """Return logits for rows of floats.
@@ -71,11 +76,8 @@ class Predictor:
         ValueError
             For rows that the network cannot compute, and those whose logits are not finite.
         """
-        n_rows, *shape = X.shape
-        # A layer is as wide as its weights, at each of the steps.
-        widest = self._n_numbers or math.prod(shape[:-1]) * self._width
-        numbers = max(math.prod(shape), widest)
-        step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // numbers)
+        n_rows = X.shape[0]
+        step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // self._numbers_of_a_row(X))
         if n_rows <= step:
             return self._finished(X, slice(0, n_rows), finish)
         starts = range(0, n_rows, step)
@@ -84,6 +86,15 @@ class Predictor:
             return self._in_chunks(X, starts, finish, map)
         with _one_thread_in_blas(), ThreadPoolExecutor(n_threads) as pool:
             return self._in_chunks(X, starts, finish, pool.map)
+
+    def _numbers_of_a_row(self, X: Any) -> int:
+        """Return the numbers that a row takes in the widest place."""
+        n_rows, *shape = X.shape
+        of_input = math.prod(shape)
+        if self._takes_sparse and sparse.issparse(X):
+            of_input = 1 + X.nnz // n_rows
+        # A layer is as wide as its weights, at each of the steps.
+        return max(of_input, self._n_numbers or math.prod(shape[:-1]) * self._width)
 
     def _in_chunks(
         self, X: Any, starts: range, finish: Finish | None, apply: Callable[..., Iterable[Any]]

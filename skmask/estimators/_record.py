@@ -55,9 +55,13 @@ class Fit:
         """Function of rows to logits."""
         width = max((np.shape(w)[-1] for w in self.state.weights if np.ndim(w)), default=1)
         if isinstance(self.network, Network) and self.network.is_portable:
-            n_numbers = self.network.numbers_per_row(self.signature)
-            forward = self._forward(self.network)
-            return Predictor(forward, width, is_parallel=True, n_numbers=n_numbers)
+            return Predictor(
+                self._forward(self.network),
+                width,
+                is_parallel=True,
+                n_numbers=self.network.numbers_per_row(self.signature),
+                takes_sparse=self.network.takes_sparse,
+            )
         from skmask.engine import tensorflow  # only for networks that NumPy cannot compute
 
         self._check_labels()

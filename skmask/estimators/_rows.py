@@ -150,9 +150,13 @@ def _in_type(values: Any, dtype: str, name: str) -> Any:
     """Return real numbers in a floating-point type; numbers of classes and masks as they are."""
     if values.dtype.kind != "f" or values.dtype == dtype:
         return values
+    is_sparse = sparse.issparse(values)
+    numbers = values.data if is_sparse else values
     with np.errstate(over="ignore", under="ignore"):
-        cast = values.astype(dtype)
-    numbers = values.data if sparse.issparse(values) else values
+        cast = numbers.astype(dtype)
+    if is_sparse:  # which shares its indices, as `astype` of SciPy does not
+        parts = (cast, values.indices, values.indptr)
+        cast = type(values)(parts, shape=values.shape)
     with np.errstate(over="ignore", invalid="ignore"):
         may_overflow = name == "X" and not np.isfinite(cast.sum())
     if may_overflow:

@@ -83,6 +83,9 @@ class Network(BaseEstimator):
     # Kind of input: "rows" of features; "images", rows of two axes or more; "sequences"; or
     # "prototypes" beside rows.
     takes: ClassVar[str] = "rows"
+    # Whether `forward` and the first layers of the Keras graph take sparse rows as they are.
+    # Otherwise a few rows at a time are made dense in training.
+    takes_sparse: ClassVar[bool] = False
 
     # Whether the last layer is dense: its kernel and its bias are the last two weights, its layer
     # the last one of the Keras graph, and `before_head` returns its inputs.

@@ -44,6 +44,8 @@ class MLP(Network):
     [(4, 8), (8,), (8, 3), (3,)]
     """
 
+    takes_sparse = True
+
     def __init__(self, hidden_layer_sizes=(100,), activation="relu", *, alpha=0.0, dropout=0.0):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation

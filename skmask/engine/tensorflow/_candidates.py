@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from skmask.engine._candidates import CLASSES, COUNTS, STARTS
 from skmask.engine._job import Loss
 from skmask.engine.tensorflow._graph import Graph
 from skmask.engine.tensorflow._machine import released, without_values
 from skmask.engine.tensorflow._names import keras, tf
 from skmask.engine.tensorflow._program import Program, Recipe
+from skmask.engine.tensorflow._rows import stored_of
 
 __all__ = ["CandidateProgram", "has_symmetric_steps"]
 
@@ -101,7 +101,7 @@ class CandidateProgram(Program):
         ]
 
     def _outline(self, graph: Graph) -> Any:
-        model = graph.outline()
+        model = super()._outline(graph)
         last = model.layers[-1]
         with graph.settings(), without_values():
             self._hidden = keras.Model(model.inputs, last.input)
@@ -137,15 +137,10 @@ class CandidateProgram(Program):
         return False
 
     def _gathered(self, data: Any, rows: Any) -> dict[str, Any]:
-        columns = {name: column for name, column in data.items() if name != CLASSES}
-        batch = super()._gathered(columns, rows)
-        starts, counts = batch.pop(STARTS), batch.pop(COUNTS)
-        # Candidates of the batch stand one after the other: where those of a row were, less
-        # where they are, is the same for all of the row.
-        moved = tf.repeat(starts - tf.cumsum(counts, exclusive=True), counts)
-        batch["classes"] = tf.gather(data[CLASSES], tf.range(tf.size(moved)) + moved)
-        batch["row_of"] = tf.repeat(tf.range(tf.size(counts)), counts)
-        return batch
+        others = {name: column for name, column in data.items() if name != "allowed"}
+        row_of, places = stored_of(data["allowed"], rows)
+        classes = tf.gather(data["allowed"].columns, places)
+        return {**super()._gathered(others, rows), "row_of": row_of, "classes": classes}
 
     def _logits(self, batch: Any, *, training: bool) -> Any:
         hidden = self._hidden(batch["X"], training=training)

@@ -19,7 +19,7 @@ from skmask.engine.tensorflow._template import as_function
 from skmask.networks import Network, Signature
 from skmask.nn.networks import built, masked
 
-Builder = Callable[[], Any]
+Builder = Callable[..., Any]
 
 _SEED_STATE = "seed_generator_state"
 
@@ -39,6 +39,8 @@ class Graph:
         Name of the Keras dtype policy that it is built and computed under.
     penalised : sequence of bool, default=None
         Which weights the L2 penalty counts, states of seed generators not listed. None: none.
+    takes_sparse : bool, default=False
+        Whether `build(sparse=True)` returns a model of sparse inputs with the same weights.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class Graph:
         key: Hashable | None = None,
         policy: str = "float32",
         penalised: Sequence[bool] | None = None,
+        takes_sparse: bool = False,
     ):
         self._build = build
+        self.takes_sparse = takes_sparse
         self.policy = policy
         note_use()
         # In this scope variables stay unmade and so keep their initialisers; layers that
@@ -102,10 +106,10 @@ class Graph:
         with self.settings():
             return self._build()
 
-    def outline(self) -> Any:
+    def outline(self, *, sparse: bool = False) -> Any:
         """Return a new `keras.Model` whose variables have no values: what is traced."""
         with self.settings(), without_values():
-            return self._build()
+            return self._build(sparse=True) if sparse else self._build()
 
     def check_stored(self, weights: list[np.ndarray]) -> None:
         """Raise where weights that were stored cannot be those of this network."""
@@ -226,6 +230,7 @@ def _described_graph(
         key=(kind, settings, signature, dtype),
         policy=dtype,
         penalised=[weight.is_penalised for weight in listed],
+        takes_sparse=network.takes_sparse,
     )
     named = zip(graph.weight_names, graph.weight_shapes, strict=True)
     found = [shape for name, shape in named if name != _SEED_STATE]
@@ -268,9 +273,15 @@ def _with_shape_in_errors(network: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _model(
-    network: Callable[..., Any], input_shape: tuple[int | None, ...], n_outputs: int, policy: str
+    network: Callable[..., Any],
+    input_shape: tuple[int | None, ...],
+    n_outputs: int,
+    policy: str,
+    *,
+    sparse: bool = False,
 ) -> Any:
-    inputs = keras.Input(input_shape, dtype=keras.dtype_policies.get(policy).variable_dtype)
+    dtype = keras.dtype_policies.get(policy).variable_dtype
+    inputs = keras.Input(input_shape, dtype=dtype, sparse=sparse)
     logits = network(inputs, n_outputs)
     _check_logits(logits)
     try:

@@ -137,6 +137,7 @@ def _lent_steps(job: Job, steps: Steps, feed: Feed) -> Iterator[Solver]:
         size=feed.table.size,
         columns=layout_of(job.columns),
         constants=tuple((name, v.shape) for name, v in sorted(job.constants.items())),
+        stay_sparse=job.stay_sparse,
     )
     order = order_of(feed.table.n_rows, job.lengths, feed.table.batch_size)
     kind = CandidateProgram if job.by_candidates else Program
