@@ -28,7 +28,7 @@ from skmask.estimators._multilabel_rows import (
     read_label_matrix,
     read_weight,
 )
-from skmask.estimators._reading import Given, announced_labels, read_features
+from skmask.estimators._reading import Given, announced_labels, read_features, read_inputs
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._training import Parts, described_mlp
@@ -61,6 +61,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     ----------
     {hidden}
     {network}
+    {inputs}
     classes : array-like of shape (n_labels,) or (n_classes,), default=None
         Names of the columns of `y`, in their order; those of a DataFrame are brought in this
         order. For a `y` of one class per row, all classes. None: the columns of a DataFrame, or
@@ -147,6 +148,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     _parameter_constraints = {
         **OF_MLP,
         **BaseKerasClassifier._parameter_constraints,
+        "inputs": [dict, None],
         "pos_weight": [
             StrOptions({"balanced"}),
             Interval(Real, 0, None, closed="left"),
@@ -173,6 +175,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         alpha=0.0,
         dropout=0.0,
         network=None,
+        inputs=None,
         classes=None,
         optimizer="adam",
         learning_rate=None,
@@ -198,6 +201,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             alpha=alpha,
             dropout=dropout,
             network=network,
+            inputs=inputs,
             classes=classes,
             optimizer=optimizer,
             learning_rate=learning_rate,
@@ -399,6 +403,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         is_matrix = is_label_matrix(self, given)
         labels = announced_labels(self, given, are_needed=not is_matrix)
         rows = (read_label_matrix if is_matrix else read_classes)(self, given, labels)
+        rows = rows.with_values(**read_inputs(self, given))
         if given.before is not None and given.before["is_one_vs_rest"] == is_matrix:
             raise ValueError(
                 "y must be of one kind in every call, a class per row or a column per label; got "
@@ -437,7 +442,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     def _parts(self, rows: Rows) -> Parts:
         metrics = ("recall", "logit_recall"), ("precision", "logit_precision")
         return Parts(
-            described_mlp(self),
+            described_mlp(self, rows),
             Signature(rows.X.shape[1:], rows.target.shape[1]),
             Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",)),
             conclude=_tuned_thresholds if self._is_tuned() else None,

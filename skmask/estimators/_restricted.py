@@ -33,6 +33,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     ----------
     {hidden}
     {network}
+    {inputs}
     classes : array-like of shape (n_classes,), default=None
         All labels, in the order of the columns of `allowed`. For data whose training part may
         lack a class. None: the labels of `y`, sorted.
@@ -84,6 +85,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     _parameter_constraints = {
         **OF_MLP,
         **SoftmaxClassifier._parameter_constraints,
+        "inputs": [dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "allowed_columns": [object, None],
     }
@@ -96,6 +98,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         alpha=0.0,
         dropout=0.0,
         network=None,
+        inputs=None,
         classes=None,
         class_weight=None,
         optimizer="adam",
@@ -119,6 +122,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             alpha=alpha,
             dropout=dropout,
             network=network,
+            inputs=inputs,
             classes=classes,
             class_weight=class_weight,
             optimizer=optimizer,
@@ -139,7 +143,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
 
     def _parts(self, rows: Rows) -> Parts:
         return Parts(
-            described_mlp(self),
+            described_mlp(self, rows),
             Signature(rows.X.shape[1:], len(rows.outputs)),
             smoothed_loss("restricted_crossentropy", self.label_smoothing),
         )
