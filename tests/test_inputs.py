@@ -7,14 +7,19 @@ import sys
 
 import keras
 import numpy as np
+import onnxruntime
 import pandas as pd
 import polars as pl
 import pytest
+import skops.io
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.compose import make_column_selector
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
 
+import skmask
 from skmask import (
     CostSensitiveClassifier,
     RestrictedClassClassifier,
@@ -22,6 +27,7 @@ from skmask import (
 )
 from skmask.engine.tensorflow import count_traces
 from skmask.networks import MLP
+from skmask.onnx import to_onnx
 
 ESTIMATORS = [RestrictedClassClassifier, CostSensitiveClassifier, WeightedMultilabelClassifier]
 INPUTS = {"numbers": [0, 2, 3], "kind": [1]}
@@ -228,6 +234,45 @@ def test_model_is_that_of_the_rows(mixed, fitted):
     X, _ = mixed
     logits = np.asarray(fitted.model_(X.astype("float32")))
     np.testing.assert_allclose(fitted.decision_function(X), logits, rtol=1e-5, atol=1e-6)
+
+
+def test_skops_stores_the_columns(mixed, fitted):
+    trusted = [*skmask.TRUSTED_TYPES, f"{embedded.__module__}.{embedded.__name__}"]
+    again = skops.io.loads(skops.io.dumps(fitted), trusted=trusted)
+    np.testing.assert_array_equal(again.predict_proba(mixed[0]), fitted.predict_proba(mixed[0]))
+
+
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # of Keras
+def test_onnx_has_the_columns(mixed):
+    X = mixed[0].astype("float32")
+    clf = make(network=functional()).fit(X, mixed[1])
+    session = onnxruntime.InferenceSession(to_onnx(clf, X).SerializeToString())
+    _, proba = session.run(None, {session.get_inputs()[0].name: X})
+    np.testing.assert_allclose(proba, clf.predict_proba(X), rtol=1e-4, atol=1e-6)
+
+
+def test_pipeline_encodes_categories_that_are_new(mixed):
+    X, y = mixed
+    frame = pd.DataFrame(X, columns=["a", "kind", "c", "d"])
+    frame["kind"] = np.array(list("xyzz"))[X[:, 1].astype(int)]
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=3)
+    columns = make_column_transformer(
+        (encoder, ["kind"]), remainder="passthrough", verbose_feature_names_out=False
+    )
+    clf = make(inputs={"numbers": ["a", "c", "d"], "kind": "kind"})
+    model = make_pipeline(columns.set_output(transform="pandas"), clf).fit(frame, y)
+    again = pickle.loads(pickle.dumps(model))
+    new = frame.assign(kind="w")
+    proba = again.predict_proba(new)
+    np.testing.assert_array_equal(proba, model.predict_proba(new))
+    assert (proba != model.predict_proba(frame)).any()
+
+
+def test_category_beyond_the_embedding(mixed, fitted):
+    X = mixed[0].copy()
+    X[3, 1] = 4
+    with pytest.raises(ValueError, match="as an Embedding does for an index beyond its input_dim"):
+        fitted.predict(X)
 
 
 # Errors.
