@@ -170,6 +170,7 @@ def test_mask_in_columns_of_X_is_not_counted_among_the_features(mixed):
 # The life of an estimator.
 
 
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_search_and_early_stopping(mixed, estimator):
     X, y = mixed
