@@ -10,7 +10,7 @@ from skmask.data._messages import quote, shown
 from skmask.data._numbers import check_sparse, unmasked
 from skmask.data._sklearn import column_numbers
 
-__all__ = ["check_columns", "check_features", "is_plain_array"]
+__all__ = ["check_columns", "check_features", "is_plain_array", "selected_columns"]
 
 _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
@@ -60,6 +60,41 @@ def _has_objects(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.dtype.kind == "O"
 
 
+def selected_columns(columns: Any, X: Any, argument: str) -> tuple[np.ndarray, int]:
+    """Return the numbers of columns of X, and how many X has.
+
+    Parameters
+    ----------
+    columns : column names, numbers, slice, bool mask, or callable of X
+    X : array-like of shape (n_samples, n_features)
+    argument : str
+        For the message.
+    """
+    if callable(columns):
+        columns = columns(X)
+    frame = X if hasattr(X, "shape") else np.asarray(X)
+    if len(frame.shape) != 2:
+        cure = (
+            "Pass the mask as the argument allowed."
+            if argument == "allowed_columns"
+            else ("Take X apart in network.")
+        )
+        raise ValueError(
+            f"{argument} must be None for an X whose rows have more than one axis; got X of "
+            f"shape {tuple(frame.shape)}. {cure}"
+        )
+    if isinstance(columns, slice) and columns == slice(None):  # scikit-learn takes it for names
+        return np.arange(frame.shape[1]), frame.shape[1]
+    try:
+        numbers = np.asarray(column_numbers(frame, columns), dtype=int)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise ValueError(
+            f"{argument} must name columns of X; got {shown(columns)}: {error} Give names, "
+            "numbers, a slice or a callable, as in ColumnTransformer."
+        ) from error
+    return numbers, frame.shape[1]
+
+
 def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
     """Return the numbers of the columns of X that hold the mask.
 
@@ -70,30 +105,16 @@ def check_columns(columns: Any, X: Any, n_classes: int) -> np.ndarray:
     n_classes : int
         How many there must be.
     """
-    if callable(columns):
-        columns = columns(X)
-    frame = X if hasattr(X, "shape") else np.asarray(X)
-    if len(frame.shape) != 2:
-        raise ValueError(
-            "allowed_columns must be None for an X whose rows have more than one axis; got X of "
-            f"shape {tuple(frame.shape)}. Pass the mask as the argument allowed."
-        )
-    try:
-        numbers = np.asarray(column_numbers(frame, columns), dtype=int)
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-        raise ValueError(
-            f"allowed_columns must name columns of X; got {shown(columns)}: {error} Give names, "
-            "numbers, a slice or a callable, as in ColumnTransformer."
-        ) from error
+    numbers, n_columns = selected_columns(columns, X, "allowed_columns")
     if len(numbers) != n_classes or len(set(numbers.tolist())) != n_classes:
         raise ValueError(
             f"allowed_columns must select one column for each of the {n_classes} classes; got "
             f"{len(numbers)}: {quote(numbers)}. Select as many columns, or pass classes= with "
             "all labels to the estimator."
         )
-    if n_classes >= frame.shape[1]:
+    if n_classes >= n_columns:
         raise ValueError(
             f"allowed_columns must leave at least one feature; got {n_classes} of the "
-            f"{frame.shape[1]} columns of X. Add features to X."
+            f"{n_columns} columns of X. Add features to X."
         )
     return numbers

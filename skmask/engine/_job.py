@@ -113,10 +113,13 @@ class OwnNetwork:
     network : callable `(inputs, n_outputs) -> logits`, or `keras.Model`
     takes_mask : bool, default=False
         Whether it takes sequences, cleaned, and their mask: `(inputs, n_outputs, mask)`.
+    inputs : tuple of (str, tuple of int), default=None
+        Names of its inputs, and the columns of X that each gets. None: it has one, X.
     """
 
     network: Any
     takes_mask: bool = False
+    inputs: tuple[tuple[str, tuple[int, ...]], ...] | None = None
     is_portable: ClassVar[bool] = False
     penalty: ClassVar[float] = 0.0
 

@@ -118,6 +118,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     ----------
     {hidden}
     {network}
+    {inputs}
     classes : array-like of shape (n_classes,), default=None
         All labels, in the order of the columns of `allowed` and of the axes of `cost_matrix`
         and `costs`. For data whose training part may lack a class. None: the labels of `y`,
@@ -200,6 +201,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     _parameter_constraints = {
         **OF_MLP,
         **SoftmaxClassifier._parameter_constraints,
+        "inputs": [dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "allowed_columns": [object, None],
         "cost_matrix": ["array-like", None],
@@ -221,6 +223,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         alpha=0.0,
         dropout=0.0,
         network=None,
+        inputs=None,
         classes=None,
         class_weight=None,
         optimizer="adam",
@@ -248,6 +251,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             alpha=alpha,
             dropout=dropout,
             network=network,
+            inputs=inputs,
             classes=classes,
             class_weight=class_weight,
             optimizer=optimizer,
@@ -459,7 +463,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
 
     def _parts(self, rows: Rows) -> Parts:
         return Parts(
-            described_mlp(self),
+            described_mlp(self, rows),
             Signature(rows.X.shape[1:], len(rows.outputs)),
             smoothed_loss(_LOSSES[self.loss], self.label_smoothing),
         )

@@ -203,6 +203,14 @@ network : object of `skmask.networks`, callable `(inputs, n_outputs) -> logits` 
     template: it is copied, its weights are the starting weights, and it is never
     changed. None: the built-in network.
 """
+_INPUTS = """\
+inputs : dict of str to columns, default=None
+    Columns of X for each named input of a `network` of one's own, selected by name, number, slice,
+    bool mask or callable, as in :class:`~sklearn.compose.ColumnTransformer`. A callable `network`
+    then gets a dict of Keras tensors of shape (None, n_columns); a functional `keras.Model` has
+    inputs of these names, and one of whole numbers gets whole numbers. Inputs may share columns;
+    columns that no input gets are not used. None: one input, all of X.
+"""
 _CLASS_WEIGHT = """\
 class_weight : dict, "balanced" or None, default=None
     Factors on the loss of each class, by label; labels left out weigh 1. "balanced":

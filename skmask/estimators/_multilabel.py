@@ -26,7 +26,7 @@ from skmask.estimators._multilabel_rows import (
     read_labelled_rows,
     read_weight,
 )
-from skmask.estimators._reading import Given, read_features
+from skmask.estimators._reading import Given, read_features, read_inputs
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._thresholds import (
@@ -65,6 +65,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     ----------
     {hidden}
     {network}
+    {inputs}
     classes : array-like of shape (n_labels,) or (n_classes,), default=None
         Names of the columns of `y`, in their order; those of a DataFrame are brought in this
         order. For a `y` of one class per row, all classes. None: the columns of a DataFrame, or
@@ -161,6 +162,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     _parameter_constraints = {
         **OF_MLP,
         **BaseKerasClassifier._parameter_constraints,
+        "inputs": [dict, None],
         "pos_weight": [
             StrOptions({"balanced"}),
             Interval(Real, 0, None, closed="left"),
@@ -187,6 +189,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         alpha=0.0,
         dropout=0.0,
         network=None,
+        inputs=None,
         classes=None,
         optimizer="adam",
         learning_rate=None,
@@ -213,6 +216,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             alpha=alpha,
             dropout=dropout,
             network=network,
+            inputs=inputs,
             classes=classes,
             optimizer=optimizer,
             learning_rate=learning_rate,
@@ -473,6 +477,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         rows = read_labelled_rows(self, given)
         if given.training is not None:
             return replace(rows, constants=given.training.constants)
+        rows = rows.with_values(**read_inputs(self, given))
         return self._with_weights_and_thresholds(rows, given)
 
     def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:
@@ -504,7 +509,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     def _parts(self, rows: Rows) -> Parts:
         metrics = ("recall", "logit_recall"), ("precision", "logit_precision")
         return Parts(
-            described_mlp(self),
+            described_mlp(self, rows),
             Signature(rows.X.shape[1:], rows.target.shape[1]),
             Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",)),
             conclude=partial(thresholds_for, self.threshold) if is_tuned(self.threshold) else None,

@@ -8,18 +8,21 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skmask.data._features import check_features, is_plain_array
+from skmask.data._inputs import check_inputs
 from skmask.data._labels import check_classes, check_labels, encode_labels
 from skmask.data._messages import naming, quote
 from skmask.data._shares import check_shares
 from skmask.estimators._record import Fit
 from skmask.estimators._row_shapes import check_row_shape, row_shape_of
 from skmask.estimators._rows import Rows
+from skmask.networks import Network
 
 __all__ = [
     "Given",
     "announced_labels",
     "read_codes",
     "read_features",
+    "read_inputs",
     "read_labels",
     "read_shares",
     "scratch_of",
@@ -129,6 +132,39 @@ def read_features(
             allow_nd=True,
         )
     return checked, names_learnt(scratch)
+
+
+def read_inputs(
+    estimator: Any, given: Given, mask_columns: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Return the columns of X that each input of the network gets, for the values of the fit.
+
+    Parameters
+    ----------
+    estimator : object with the parameters `network` and `inputs`, or without `inputs`
+    given : Given
+    mask_columns : ndarray of int or None
+        Numbers of columns that are no features.
+    """
+    inputs = getattr(estimator, "inputs", None)
+    if inputs is not None and not _takes_inputs(estimator.network):
+        raise ValueError(
+            "network must be a function `(inputs, n_outputs) -> logits` of a dict of Keras "
+            f"tensors, or a keras.Model, where inputs is given; got {estimator.network!r}. Give "
+            "one, or set inputs=None."
+        )
+    found = None if inputs is None else check_inputs(inputs, given.X, mask_columns)
+    if given.before is not None and given.before.values.get("inputs") != found:
+        raise ValueError(
+            "inputs must select the same columns while training goes on (warm_start, "
+            f"partial_fit), {given.before.values.get('inputs')}; got {found}. Set it back, or "
+            "clone the estimator."
+        )
+    return {} if found is None else {"inputs": found}
+
+
+def _takes_inputs(network: Any) -> bool:
+    return network is not None and not isinstance(network, Network)
 
 
 def read_labels(estimator: Any, given: Given, labels: Any) -> tuple[np.ndarray, ...]:

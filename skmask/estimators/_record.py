@@ -170,7 +170,8 @@ class Fit:
         try:
             network = stored["network"]
             if stored["takes_mask"] is not None:
-                network = OwnNetwork(network, stored["takes_mask"])
+                inputs = stored["values"].get("inputs")
+                network = OwnNetwork(network, stored["takes_mask"], inputs)
             parts = ("weights", "slots", "seed", "epoch", "slots_of")
             return cls(
                 network=network,

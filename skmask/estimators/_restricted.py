@@ -40,6 +40,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     ----------
     {hidden}
     {network}
+    {inputs}
     classes : array-like of shape (n_classes,), default=None
         All labels, in the order of the columns of `allowed`. For data whose training part may
         lack a class. None: the labels of `y`, sorted.
@@ -91,6 +92,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     _parameter_constraints = {
         **OF_MLP,
         **SoftmaxClassifier._parameter_constraints,
+        "inputs": [dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "allowed_columns": [object, None],
     }
@@ -106,6 +108,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         alpha=0.0,
         dropout=0.0,
         network=None,
+        inputs=None,
         classes=None,
         class_weight=None,
         optimizer="adam",
@@ -130,6 +133,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             alpha=alpha,
             dropout=dropout,
             network=network,
+            inputs=inputs,
             classes=classes,
             class_weight=class_weight,
             optimizer=optimizer,
@@ -199,7 +203,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
 
     def _parts(self, rows: Rows) -> Parts:
         return Parts(
-            described_mlp(self),
+            described_mlp(self, rows),
             Signature(rows.X.shape[1:], len(rows.outputs)),
             smoothed_loss("restricted_crossentropy", self.label_smoothing),
         )

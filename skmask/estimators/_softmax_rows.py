@@ -13,6 +13,7 @@ from skmask.estimators._reading import (
     Given,
     announced_labels,
     read_features,
+    read_inputs,
     read_labels,
     read_shares,
 )
@@ -103,6 +104,7 @@ def rows_of_labels(
     columns = None
     if getattr(estimator, "allowed_columns", None) is not None:
         columns = check_columns(estimator.allowed_columns, given.X, len(labels))
+    inputs = read_inputs(estimator, given, columns)
     X, mask = split_off_allowed(X, given.metadata.get("allowed"), columns, labels)
     if mask is not None:
         _check_allowed(target, mask, y, classes)
@@ -119,7 +121,7 @@ def rows_of_labels(
         columns=by_row,
         constants=for_all,
         exponent=exponent,
-        values={**features, **class_values(labels, mask, columns)},
+        values={**features, **inputs, **class_values(labels, mask, columns)},
     )
 
 

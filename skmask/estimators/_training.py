@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skmask.data._hold_out import held_out_rows
+from skmask.data._inputs import Inputs
 from skmask.data._messages import quote
 from skmask.engine import PENALTY, History, Job, Lbfgs, Loss, OwnNetwork, State, Steps, train
 from skmask.estimators._candidates import trains_by_candidates
@@ -131,10 +132,10 @@ def trained(estimator: Any, rows: Rows, parts_of: Callable[[Rows], Parts], plan:
 # Networks.
 
 
-def described_mlp(estimator: Any) -> Network | OwnNetwork:
-    """Return the network of an estimator that has the parameters of an MLP."""
+def described_mlp(estimator: Any, rows: Rows) -> Network | OwnNetwork:
+    """Return the network of an estimator that has the parameters of an MLP, for its rows."""
     if estimator.network is not None:
-        return own_network(estimator.network)
+        return own_network(estimator.network, inputs=rows.values.get("inputs"))
     return MLP(
         estimator.hidden_layer_sizes,
         estimator.activation,
@@ -143,7 +144,9 @@ def described_mlp(estimator: Any) -> Network | OwnNetwork:
     )
 
 
-def own_network(network: Any, *, of_sequences: bool = False) -> Network | OwnNetwork:
+def own_network(
+    network: Any, *, of_sequences: bool = False, inputs: Inputs | None = None
+) -> Network | OwnNetwork:
     """Return a network given as a parameter, which later changes of the object do not reach."""
     if isinstance(network, Network):
         wanted = ("sequences",) if of_sequences else ("rows", "images")
@@ -155,7 +158,7 @@ def own_network(network: Any, *, of_sequences: bool = False) -> Network | OwnNet
         return clone(network)
     from skmask.engine import tensorflow
 
-    return OwnNetwork(tensorflow.frozen_template(network), takes_mask=of_sequences)
+    return OwnNetwork(tensorflow.frozen_template(network), of_sequences, inputs)
 
 
 # Steps of `trained`, in their order.

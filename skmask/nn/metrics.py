@@ -35,7 +35,7 @@ def logit_recall(y_true, logits, cutoff=0.0):
         The recall is the sum of the one over the sum of the other.
     """
     y_true, _ = known(y_true, logits.dtype)
-    return y_true * ops.cast(logits > cutoff, logits.dtype), y_true
+    return y_true * ops.cast(logits > ops.cast(cutoff, logits.dtype), logits.dtype), y_true
 
 
 def logit_precision(y_true, logits, cutoff=0.0):
@@ -52,7 +52,7 @@ def logit_precision(y_true, logits, cutoff=0.0):
         The precision is the sum of the one over the sum of the other.
     """
     y_true, is_known = known(y_true, logits.dtype)
-    predicted = is_known * ops.cast(logits > cutoff, logits.dtype)
+    predicted = is_known * ops.cast(logits > ops.cast(cutoff, logits.dtype), logits.dtype)
     return y_true * predicted, predicted
 
 

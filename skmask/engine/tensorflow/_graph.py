@@ -12,6 +12,7 @@ from skmask.engine._caches import Values
 from skmask.engine._job import OwnNetwork
 from skmask.engine._state import damaged
 from skmask.engine.tensorflow._description import describe, is_of_keras
+from skmask.engine.tensorflow._inputs import with_named_inputs
 from skmask.engine.tensorflow._machine import without_values
 from skmask.engine.tensorflow._names import keras, note_use
 from skmask.engine.tensorflow._settings import keras_settings
@@ -244,7 +245,10 @@ def _described_graph(
 
 
 def _own_graph(network: OwnNetwork, signature: Signature, dtype: str) -> Graph:
-    function = _with_shape_in_errors(as_function(network.network))
+    if network.inputs is None:
+        function = _with_shape_in_errors(as_function(network.network))
+    else:
+        function = with_named_inputs(network.network, network.inputs)
     if network.takes_mask:
         function = partial(masked, network=function)
     made = custom_network(function, signature.input_shape, signature.n_outputs, dtype)

@@ -29,7 +29,7 @@ _ELEMENTWISE = {
 }  # fmt: skip
 
 # Those that work along an axis.
-_ALONG_AN_AXIS = {"All", "Any", "Concatenate", "Max", "Mean", "Min", "Softmax", "Sum"}
+_ALONG_AN_AXIS = {"All", "Any", "Concatenate", "Max", "Mean", "Min", "Softmax", "Sum", "Take"}
 
 
 def _operations(model: Any) -> Iterator[Any]:
@@ -75,6 +75,10 @@ def _is_function_by_row(function: Any) -> bool:
     if type(function).__name__ in _ELEMENTWISE:
         return True
     axes = _axes(function)
+    if type(function).__name__ == "Take" and any(
+        len(node.input_tensors) > 1 for node in function._inbound_nodes
+    ):  # which rows it takes depends on other rows
+        return False
     return (
         type(function).__name__ in _ALONG_AN_AXIS
         and bool(axes)

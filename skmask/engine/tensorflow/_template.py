@@ -7,6 +7,8 @@ from typing import Any
 from skmask.engine.tensorflow._names import keras, note_use
 from skmask.engine.tensorflow._settings import keras_settings
 
+__all__ = ["as_function", "copied", "frozen_template", "takes"]
+
 
 def frozen_template(network: Any) -> Any:
     """Return a copy of a Keras model, independent of later changes of the model.
@@ -17,7 +19,7 @@ def frozen_template(network: Any) -> Any:
         return network
     note_use()
     with keras_settings("float32"):
-        return _copy(network)
+        return copied(network)
 
 
 def as_function(network: Any) -> Callable[..., Any]:
@@ -37,12 +39,15 @@ def as_function(network: Any) -> Callable[..., Any]:
 def _outputs(template: Any, inputs: Any, n_outputs: int, mask: Any = None) -> Any:
     """Return the outputs of a copy of a template, its weights the starting weights."""
     given = [tuple(tensor.shape) for tensor in getattr(template, "inputs", None) or ()]
-    if given and not (len(given) == 1 and _takes(given[0], tuple(inputs.shape))):
+    if given and not (len(given) == 1 and takes(given[0], tuple(inputs.shape))):
+        cure = "Build it for the features of X."
+        if len(given) > 1:
+            cure = "Say with the parameter inputs which columns of X each gets."
         raise ValueError(
             f"network must take inputs of shape {tuple(inputs.shape)}; got a model of inputs of "
-            f"shape {', '.join(map(str, given))}. Build it for the features of X."
+            f"shape {', '.join(map(str, given))}. {cure}"
         )
-    copy = _copy(template)
+    copy = copied(template)
     try:
         return copy(inputs)
     except Exception as error:
@@ -52,12 +57,13 @@ def _outputs(template: Any, inputs: Any, n_outputs: int, mask: Any = None) -> An
         ) from error
 
 
-def _takes(own: tuple[int | None, ...], shape: tuple[int | None, ...]) -> bool:
+def takes(own: tuple[int | None, ...], shape: tuple[int | None, ...]) -> bool:
+    """Say whether an input of one shape takes tensors of another, beside the number of rows."""
     pairs = zip(own[1:], shape[1:], strict=False)
     return len(own) == len(shape) and all(mine in (None, size) for mine, size in pairs)
 
 
-def _copy(template: Any) -> Any:
+def copied(template: Any) -> Any:
     """Return a new model of the same config and weights, not compiled."""
     # As if it had not been compiled: what it was compiled with need not be copied.
     shallow = object.__new__(type(template))
