@@ -314,12 +314,6 @@ def test_size_of_images_is_that_of_the_input(thousand):
     assert shape == ["rows", 6, 7, 2]
 
 
-def test_images_of_ones_own_network_are_those_of_the_estimator(thousand):
-    images = images_of(thousand[0], 6, 7, 2).astype(np.float32)
-    clf = make(network=own_convolution, dtype="float32")
-    assert_as_estimator(clf.fit(images, thousand[1]), images)
-
-
 def test_images_of_another_size_raise(thousand):
     images = images_of(thousand[0], 6, 7)
     clf = make(network=Convolutional(3), epochs=1).fit(images, thousand[1])
@@ -335,11 +329,6 @@ def test_converter_of_skl2onnx_takes_images(thousand):
     assert_same(model, clf.predict(images), clf.predict_proba(images), X=images)
     with pytest.raises(ValueError, match=r"X must have shape \(None, 6, 7\), as in the fit"):
         skl2onnx.to_onnx(clf, images[:, :5])
-
-
-def own_convolution(inputs, n_outputs):
-    hidden = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
-    return keras.layers.Dense(n_outputs)(keras.layers.Flatten()(hidden))
 
 
 # Costs.
@@ -770,6 +759,18 @@ def test_skl2onnx_writes_sequences_of_single_features(sequences):
 keras_asks_for_np_object = pytest.mark.filterwarnings(
     "ignore:In the future `np.object` will be defined:FutureWarning"
 )
+
+
+def own_convolution(inputs, n_outputs):
+    hidden = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+    return keras.layers.Dense(n_outputs)(keras.layers.Flatten()(hidden))
+
+
+@keras_asks_for_np_object
+def test_images_of_ones_own_network_are_those_of_the_estimator(thousand):
+    images = images_of(thousand[0], 6, 7, 2).astype(np.float32)
+    clf = make(network=own_convolution, dtype="float32")
+    assert_as_estimator(clf.fit(images, thousand[1]), images)
 
 
 def layers(inputs, n_outputs):
