@@ -140,8 +140,10 @@ def test_network_of_ones_own_takes_rows_of_four_axes(images):
 
 
 def test_largest_layer_of_ones_own_is_counted():
-    graph = custom_network(own_network, (8, 8, 1), 3)
-    assert graph.n_numbers == 6 * 6 * 4
+    inputs = keras.Input((8, 8, 1))
+    model = keras.Model(inputs, own_network(inputs, 3))
+    for network in (own_network, lambda given, _: model(given)):
+        assert custom_network(network, (8, 8, 1), 3).n_numbers == 6 * 6 * 4
 
 
 def test_mask_forbids_classes_of_images(images, allowed):

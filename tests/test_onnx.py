@@ -38,7 +38,7 @@ from skmask.datasets import (
     make_sparse_multilabel,
 )
 from skmask.estimators import record_of
-from skmask.networks import ACTIVATIONS, MLP, Signature
+from skmask.networks import ACTIVATIONS, MLP, Convolutional, Signature
 from skmask.onnx import to_onnx
 from skmask.onnx._graph import Graph
 from skmask.onnx._networks import logits_of
@@ -267,7 +267,10 @@ def test_labels_that_onnx_does_not_have_raise(thousand):
     [
         (lambda frame: frame.to_numpy()[:, :3], "X has 3 features, but .* is expecting 5"),
         (lambda frame: frame[list("edcba")], "feature names should match"),
-        (lambda frame: frame.to_numpy()[..., np.newaxis], "X: Found array with dim 3"),
+        (
+            lambda frame: frame.to_numpy()[..., np.newaxis],
+            r"X must have rows of shape \(5,\), as in fit; got \(5, 1\)",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
@@ -276,6 +279,56 @@ def test_rows_unlike_those_of_the_fit_raise(thousand, change, message):
     clf = make(epochs=1).fit(frame, thousand[1])
     with pytest.raises(ValueError, match=message):
         to_onnx(clf, change(frame))
+
+
+# Images.
+
+
+def images_of(X, *shape):
+    return np.resize(X, (len(X), *shape)) / 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(6, 7), (6, 7, 2)], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"filters": 3, "pool_size": 3, "kernel_size": 2},
+        {"pooling": "average", "normalization": None, "hidden_layer_sizes": (5,)},
+        {"pool_size": 1, "activation": "gelu"},
+    ],
+    ids=str,
+)
+def test_convolutional_is_that_of_the_estimator(thousand, settings, shape, dtype):
+    X, y, allowed = thousand
+    images = images_of(X, *shape).astype(dtype)
+    clf = make(network=Convolutional(**{"filters": (4, 3), **settings}), dtype=dtype)
+    assert_as_estimator(clf.fit(images, y, allowed=allowed), images, allowed=allowed)
+
+
+def test_size_of_images_is_that_of_the_input(thousand):
+    images = images_of(thousand[0], 6, 7, 2)
+    model = to_onnx(make(network=Convolutional(3)).fit(images, thousand[1]), images)
+    shape = [d.dim_value or d.dim_param for d in model.graph.input[0].type.tensor_type.shape.dim]
+    assert shape == ["rows", 6, 7, 2]
+
+
+def test_images_of_another_size_raise(thousand):
+    images = images_of(thousand[0], 6, 7)
+    clf = make(network=Convolutional(3), epochs=1).fit(images, thousand[1])
+    with pytest.raises(ValueError, match=r"X must have rows of shape \(6, 7\), as in fit"):
+        to_onnx(clf, images[:, :5])
+
+
+@pytest.mark.usefixtures("registered")
+def test_converter_of_skl2onnx_takes_images(thousand):
+    images = images_of(thousand[0], 6, 7).astype(np.float32)
+    clf = make(network=Convolutional(3)).fit(images, thousand[1])
+    model = skl2onnx.to_onnx(clf, images)
+    assert_same(model, clf.predict(images), clf.predict_proba(images), X=images)
+    with pytest.raises(ValueError, match=r"X must have shape \(None, 6, 7\), as in the fit"):
+        skl2onnx.to_onnx(clf, images[:, :5])
 
 
 # Costs.
@@ -706,6 +759,18 @@ def test_skl2onnx_writes_sequences_of_single_features(sequences):
 keras_asks_for_np_object = pytest.mark.filterwarnings(
     "ignore:In the future `np.object` will be defined:FutureWarning"
 )
+
+
+def own_convolution(inputs, n_outputs):
+    hidden = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+    return keras.layers.Dense(n_outputs)(keras.layers.Flatten()(hidden))
+
+
+@keras_asks_for_np_object
+def test_images_of_ones_own_network_are_those_of_the_estimator(thousand):
+    images = images_of(thousand[0], 6, 7, 2).astype(np.float32)
+    clf = make(network=own_convolution, dtype="float32")
+    assert_as_estimator(clf.fit(images, thousand[1]), images)
 
 
 def layers(inputs, n_outputs):

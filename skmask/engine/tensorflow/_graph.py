@@ -1,6 +1,5 @@
 """Graphs: the Keras graph of a network, with a key, a way to build it, and starting weights."""
 
-import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -13,6 +12,7 @@ from skmask.engine._job import OwnNetwork
 from skmask.engine._state import damaged
 from skmask.engine.tensorflow._description import describe, is_of_keras
 from skmask.engine.tensorflow._inputs import with_named_inputs
+from skmask.engine.tensorflow._layers import numbers_per_row
 from skmask.engine.tensorflow._machine import without_values
 from skmask.engine.tensorflow._names import keras, note_use
 from skmask.engine.tensorflow._settings import keras_settings
@@ -72,7 +72,7 @@ class Graph:
             name != _SEED_STATE and next(listed, False) for name in self.weight_names
         ]
         self.output_shape = model.output_shape
-        self.n_numbers = _numbers_per_row(model)
+        self.n_numbers = numbers_per_row(model)
         self.input_dtype = str(model.inputs[0].dtype)
         # Type of losses and predictions.
         self.dtype = "float64" if model.output.dtype == "float64" else "float32"
@@ -147,17 +147,6 @@ class Graph:
                 np.asarray(known[name], start[2]) if name in known else _starting_value(*start, rng)
                 for name, start in zip(self.weight_names, self._starts, strict=True)
             ]
-
-
-def _numbers_per_row(model: Any) -> int:
-    """Return how many numbers a row has in the largest of the outputs of a model's layers."""
-    shapes = [
-        tensor.shape[1:]
-        for operation in model.operations
-        for node in operation._inbound_nodes
-        for tensor in node.output_tensors
-    ]
-    return max(math.prod(length or 1 for length in shape) for shape in shapes)
 
 
 def _starting_value(

@@ -1,5 +1,6 @@
 """Properties of layers that decide how far a batch may be changed for speed."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,17 @@ def _operations(model: Any) -> Iterator[Any]:
         for operation in (layer, *getattr(layer, "operations", ())):
             found[id(operation)] = operation
     yield from found.values()
+
+
+def numbers_per_row(model: Any) -> int:
+    """Return how many numbers a row has in the largest of the outputs of a model's layers."""
+    shapes = [
+        tensor.shape[1:]
+        for operation in _operations(model)
+        for node in operation._inbound_nodes
+        for tensor in node.output_tensors
+    ]
+    return max(math.prod(length or 1 for length in shape) for shape in shapes)
 
 
 def is_by_row(model: Any) -> bool:
