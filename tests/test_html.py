@@ -38,7 +38,7 @@ def fitted(request):
     clf = request.param(random_state=0)
     short = {"epochs": 1, "units": 3, "hidden_layer_sizes": (3,)}
     clf.set_params(**{k: v for k, v in short.items() if k in clf.get_params()})
-    return clf.fit(X, np.arange(20) % 2), X
+    return clf.fit(X, np.arange(20) % 2, X_val=X, y_val=np.arange(20) % 2), X
 
 
 @pytest.fixture
