@@ -1,7 +1,6 @@
 """RestrictedClassClassifier: classes that are known to be impossible for a row."""
 
 from scipy import sparse
-from sklearn.utils.metadata_routing import UNUSED
 
 from skmask.data._labels import decode_labels
 from skmask.decisions import softmax
@@ -88,9 +87,6 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         **SoftmaxClassifier._parameter_constraints,
         "allowed_columns": [object, None],
     }
-
-    # The form of the result is no metadata.
-    __metadata_request__predict_proba = {"allowed": True, "sparse_output": UNUSED}
 
     def __init__(
         self,
