@@ -243,6 +243,7 @@ def _job(
         validation=None if held_out is None else held_out.engine_columns(dtype),
         lengths=rows.lengths,
         by_candidates=trains_by_candidates(parts.network, parts.loss, solver, rows),
+        sparse_updates=bool(getattr(estimator, "sparse_updates", False)),
     )
 
 
