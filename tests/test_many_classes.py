@@ -390,3 +390,73 @@ def test_label_that_is_not_allowed_names_its_row(many):
     mask[11, y[11]], mask[11, y[11] + 1] = False, True
     with pytest.raises(ValueError, match=r"y must be among the classes .* in row 11\."):
         make().fit(X, y, allowed=CSR(mask))
+
+
+# Steps on the weights of a batch only.
+
+
+def adam_step(weight, moment, square, gradient, number):
+    """Return weights and moments after Adam's step of this number."""
+    moment = moment + 0.1 * (gradient - moment)
+    square = square + 0.001 * (gradient**2 - square)
+    rate = 0.01 * np.sqrt(1 - 0.999**number) / (1 - 0.9**number)
+    return weight - rate * moment / (np.sqrt(square) + 1e-7), moment, square
+
+
+def test_sparse_updates_of_adam_follow_the_formula(many):
+    X, y, allowed = many
+    settings = {"hidden_layer_sizes": (), "batch_size": 60, "dtype": "float64"}
+    masks = allowed.copy(), allowed & (np.arange(N_CLASSES) % 2 < 1)
+    masks[1][np.arange(60), y] = True
+    start = make(**settings, epochs=1, optimizer="sgd", learning_rate=1e-300)
+    kernel, bias = weights(start.fit(X, y, allowed=CSR(allowed)))
+    clf = make(**settings, learning_rate=0.01, sparse_updates=True)
+    parts = [(kernel, 0 * kernel, 0 * kernel), (bias, 0 * bias, 0 * bias)]
+    for number, mask in enumerate(masks, 1):
+        clf.partial_fit(X, y, allowed=CSR(mask))
+        logits = np.where(mask, X @ parts[0][0] + parts[1][0], -np.inf)
+        error = (softmax(logits, axis=1) - np.eye(N_CLASSES)[y]) / len(X)
+        gradients, touched = (X.T @ error, error.sum(axis=0)), mask.any(axis=0)
+        parts = [
+            tuple(
+                np.where(touched, after, before)
+                for after, before in zip(adam_step(*part, gradient, number), part, strict=True)
+            )
+            for part, gradient in zip(parts, gradients, strict=True)
+        ]
+    for found, part in zip(weights(clf), parts, strict=True):
+        np.testing.assert_allclose(found, part[0], atol=1e-6)  # Keras' decay rates are float32
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "sgd"])
+def test_sparse_updates_are_those_of_all_weights_where_zero_gradients_move_none(many, optimizer):
+    X, y, allowed = many
+    settings = {"optimizer": optimizer, "learning_rate": 0.1, "dtype": "float64"}
+    clf = make(**settings, sparse_updates=True).fit(X, y, allowed=CSR(allowed))
+    assert_same(clf, make(**settings).fit(X, y, allowed=CSR(allowed)), 1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["adadelta", "adamax", "lion", "rmsprop"])
+def test_sparse_updates_leave_other_classes_alone(many, optimizer):
+    X, y, allowed = many
+    settings = {"optimizer": optimizer, "batch_size": 100, "sparse_updates": True}
+    start = make(epochs=1, optimizer="sgd", learning_rate=1e-30).fit(X, y, allowed=CSR(allowed))
+    kernel = weights(make(**settings).fit(X, y, allowed=CSR(allowed)))[2]
+    is_moved = (kernel != weights(start)[2]).any(axis=0)
+    assert is_moved.any()
+    assert not is_moved[~allowed.any(axis=0)].any()
+
+
+def test_sparse_updates_with_a_penalty_are_those_of_all_weights(many):
+    X, y, allowed = many
+    clf = make(alpha=1.0, sparse_updates=True).fit(X, y, allowed=CSR(allowed))
+    assert_same(clf, make(alpha=1.0).fit(X, y, allowed=CSR(allowed)), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["lamb", "nadam", keras.optimizers.Adam(weight_decay=0.1)], ids=str
+)
+def test_sparse_updates_refuse_other_optimizers(many, optimizer):
+    X, y, allowed = many
+    with pytest.raises(ValueError, match=r"sparse_updates must be False for this optimizer; got"):
+        make(optimizer=optimizer, sparse_updates=True).fit(X, y, allowed=CSR(allowed))
