@@ -184,7 +184,8 @@ def check_classes(classes: Any, y: np.ndarray, argument: str = "classes") -> np.
             f"{argument} must be a list of labels; got an array of shape {labels.shape}. Give one "
             "dimension."
         )
-    missing = [label for label in labels.tolist() if is_missing(label)]
+    may_miss = labels.dtype.kind not in "biuSU"
+    missing = [label for label in labels.tolist() if is_missing(label)] if may_miss else []
     if missing:
         raise ValueError(
             f"{argument} must hold labels, of which none is missing; got {quote(missing)}. Leave "

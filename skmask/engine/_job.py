@@ -144,6 +144,8 @@ class Job:
     by_candidates : bool, default=False
         Whether only the logits of the classes that the column "allowed" names are computed. For
         networks that end in a dense layer.
+    sparse_updates : bool, default=False
+        Whether a step then takes the weights of these classes only, whatever the optimizer is.
     """
 
     graph: Any
@@ -155,6 +157,7 @@ class Job:
     validation_constants: Mapping[str, np.ndarray] | None = None
     lengths: np.ndarray | None = None
     by_candidates: bool = False
+    sparse_updates: bool = False
 
     @property
     def stay_sparse(self) -> tuple[str, ...]:

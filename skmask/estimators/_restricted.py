@@ -3,7 +3,6 @@
 from numbers import Real
 
 from scipy import sparse
-from sklearn.utils.metadata_routing import UNUSED
 
 from skmask.data._labels import decode_labels
 from skmask.data._parameters import Interval
@@ -49,6 +48,11 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     {training}
     {label_smoothing}
     {allowed_columns}
+    sparse_updates : bool, default=False
+        Whether a step of the optimizer takes, in the last layer, only the weights of the classes
+        that its batch allows. For many classes and a sparse `allowed`, see Notes: steps are much
+        faster, but not those of the optimizer, whose moments keep moving the weights of other
+        classes and fade meanwhile ("lazy" Adam). With "sgd" both are the same.
 
     Attributes
     ----------
@@ -70,6 +74,14 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     and p_j = 0 otherwise; the loss of the row is -log p_y, or -sum_j y_j log p_j with shares y_j of
     the classes. This is the logit model with
     availability conditions of discrete choice [1]_.
+
+    With a sparse `allowed` over 512 classes or more, of which it allows a sixteenth at most, the
+    built-in network and others that end in a dense layer compute the logits of allowed classes
+    only: the same results, to rounding, in time and memory that follow the entries of the mask.
+    Optimizers still step on all weights, except where a step on those of the batch is the same
+    (SGD without momentum, weight decay, clipping and `alpha`), or `sparse_updates` says so.
+    `alpha` concerns all weights, and steps are then on all of them. Adafactor, Muon and optimizers
+    of one's own train on the logits of all classes.
 
     References
     ----------
@@ -95,10 +107,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         "inputs": [dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "allowed_columns": [object, None],
+        "sparse_updates": ["boolean"],
     }
-
-    # The form of the result is no metadata.
-    __metadata_request__predict_proba = {"allowed": True, "sparse_output": UNUSED}
 
     def __init__(
         self,
@@ -126,6 +136,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         dtype="auto",
         label_smoothing=0.0,
         allowed_columns=None,
+        sparse_updates=False,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -151,6 +162,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             dtype=dtype,
             label_smoothing=label_smoothing,
             allowed_columns=allowed_columns,
+            sparse_updates=sparse_updates,
         )
 
     @documented
@@ -202,6 +214,10 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         return sparse.csr_array(proba) if sparse_output else proba
 
     def _parts(self, rows: Rows) -> Parts:
+        if self.sparse_updates:
+            from skmask.engine import tensorflow
+
+            tensorflow.check_sparse_updates(self.optimizer)
         return Parts(
             described_mlp(self, rows),
             Signature(rows.X.shape[1:], len(rows.outputs)),

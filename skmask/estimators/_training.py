@@ -267,6 +267,7 @@ def _job(
         **_validation_inputs(validation, dtype),
         lengths=rows.lengths,
         by_candidates=trains_by_candidates(parts.network, parts.loss, solver, tables),
+        sparse_updates=bool(getattr(estimator, "sparse_updates", False)),
     )
 
 

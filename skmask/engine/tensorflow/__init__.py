@@ -1,7 +1,7 @@
 """All of the engine that touches Keras and TensorFlow."""
 
 from skmask.engine.tensorflow._callbacks import check_callbacks, release_models
-from skmask.engine.tensorflow._candidates import has_symmetric_steps
+from skmask.engine.tensorflow._candidates import check_sparse_updates, has_symmetric_steps
 from skmask.engine.tensorflow._graph import Graph, custom_network, graph_of, with_weights
 from skmask.engine.tensorflow._inference import forward_function
 from skmask.engine.tensorflow._kernels import check_kernel, own_kernel_values
@@ -18,6 +18,7 @@ __all__ = [
     "as_function",
     "check_callbacks",
     "check_kernel",
+    "check_sparse_updates",
     "count_traces",
     "custom_network",
     "forward_function",

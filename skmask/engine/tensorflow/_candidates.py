@@ -1,6 +1,7 @@
 """Training on the logits of candidates: the classes that a sparse mask allows for each row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,38 @@ from skmask.engine._job import Loss
 from skmask.engine.tensorflow._graph import Graph
 from skmask.engine.tensorflow._machine import released, without_values
 from skmask.engine.tensorflow._names import keras, tf
+from skmask.engine.tensorflow._optimizer import OptimizerRecipe
 from skmask.engine.tensorflow._program import Program, Recipe
 from skmask.engine.tensorflow._rows import stored_of
+from skmask.engine.tensorflow._stored import restored_optimizer
 
-__all__ = ["CandidateProgram", "has_symmetric_steps"]
+__all__ = ["CandidateProgram", "check_sparse_updates", "has_symmetric_steps"]
 
 # Optimizers whose step for a kernel is that of its transpose, transposed.
 _SYMMETRIC = {
     "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW",
     "Ftrl", "Lamb", "Lion", "Nadam", "RMSprop", "SGD",
 }  # fmt: skip
+
+
+# Those whose step for a number depends on that number's gradient and slots alone.
+_BY_NUMBER = {"adadelta", "adagrad", "adam", "adamax", "lion", "rmsprop", "sgd"}
+
+
+def check_sparse_updates(optimizer: Any) -> None:
+    """Raise for an optimizer that cannot step on some rows of a kernel.
+
+    Parameters
+    ----------
+    optimizer : str, keras.optimizers.Optimizer, or dict of a stored one
+    """
+    optimizer = OptimizerRecipe(restored_optimizer(optimizer)).build()
+    name = type(optimizer).__name__
+    if name.lower() not in _BY_NUMBER or not _is_plain(optimizer):
+        raise ValueError(
+            f"sparse_updates must be False for this optimizer; got True with {name}. Use one of "
+            f"{sorted(_BY_NUMBER)}, without weight decay, clipping, averages and accumulation."
+        )
 
 
 def has_symmetric_steps(optimizer: Any) -> bool:
@@ -33,18 +56,19 @@ def has_symmetric_steps(optimizer: Any) -> bool:
     return any(type(optimizer) is getattr(keras.optimizers, name) for name in _SYMMETRIC)
 
 
-def _touches_gradient_only(optimizer: Any) -> bool:
-    """Say whether a step leaves a number alone whose gradient is 0, and has no other state.
-
-    Then a step on the rows of the gradient is the step on all rows.
-    """
+def _is_plain(optimizer: Any) -> bool:
+    """Say whether a step is that of each number's gradient and slots, and of nothing else."""
     others = (
-        "momentum", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema",
+        "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema",
         "gradient_accumulation_steps", "loss_scale_factor",
     )  # fmt: skip
-    return type(optimizer) is keras.optimizers.SGD and not any(
-        getattr(optimizer, name, None) for name in others
-    )
+    return not any(getattr(optimizer, name, None) for name in others)
+
+
+def _steps_on_gradient_only(optimizer: Any) -> bool:
+    """Say whether the step on the rows of a gradient is the step on all rows."""
+    is_sgd = type(optimizer) is keras.optimizers.SGD
+    return is_sgd and not optimizer.momentum and _is_plain(optimizer)
 
 
 class _LogitsByClass(keras.layers.Layer):
@@ -86,18 +110,26 @@ class CandidateProgram(Program):
     Parameters
     ----------
     recipe : Recipe
+    sparse_updates : bool, default=False
+        Whether each step takes the weights and slots of the candidates of its batch only.
     """
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, recipe: Recipe, *, sparse_updates: bool = False):
         self._compiled: list[Any] = []
+        self._sparse_updates = sparse_updates
         super().__init__(recipe)
         self._is_by_row = False  # a short batch is short
         self._is_turned = [variable is self._last.kernel for variable in self._model.variables]
-        of_kernel = self._last.kernel.path.replace("/", "_") + "_"
-        shape = self._last.kernel.shape
-        self._are_turned = [
-            slot.name.startswith(of_kernel) and slot.shape == shape
+        of_kernel = {id(slot) for slot in self._slots_of(self._last.kernel)}
+        self._are_turned = [id(slot) in of_kernel for slot in self._optimizer.variables]
+
+    def _slots_of(self, variable: Any) -> list[Any]:
+        """Return the variables of the optimizer that hold a number for each of a weight's."""
+        name, shape = variable.path.replace("/", "_") + "_", variable.shape
+        return [
+            slot
             for slot in self._optimizer.variables
+            if slot.name.startswith(name) and slot.shape == shape
         ]
 
     def _outline(self, graph: Graph) -> Any:
@@ -147,8 +179,11 @@ class CandidateProgram(Program):
         return self._last.of_candidates(hidden, batch["row_of"], batch["classes"])
 
     def _apply(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-        if _touches_gradient_only(self._optimizer):
+        if _steps_on_gradient_only(self._optimizer):
             super()._apply(gradients, variables)
+            return
+        if self._sparse_updates and isinstance(gradients[-2], tf.IndexedSlices):
+            self._apply_to_rows(gradients, variables)
             return
 
         def step(*gradients: Any) -> None:
@@ -158,11 +193,66 @@ class CandidateProgram(Program):
         compiled(*map(tf.convert_to_tensor, gradients))
         self._compiled.append(compiled)
 
+    def _apply_to_rows(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+        """Take a step on the candidates' weights of the last layer, and on all of the others."""
+        rate = self._optimizer.learning_rate
+        for gradient, variable in zip(gradients[-2:], variables[-2:], strict=True):
+            rows, number = tf.unique(gradient.indices)
+            total = tf.math.unsorted_segment_sum(gradient.values, number, tf.size(rows))
+            with _rows_only([variable, *self._slots_of(variable)], rows):
+                self._optimizer.update_step(total, variable, rate)
+        if len(variables) == 2:
+            self._optimizer.iterations.assign_add(1)
+        else:
+            self._optimizer.apply([*map(tf.convert_to_tensor, gradients[:-2])], variables[:-2])
+
     def _execute(self, name: str, inputs: tuple[Any, ...]) -> list[np.ndarray]:
         results = super()._execute(name, inputs)
         while self._compiled:
             released(self._compiled.pop())
         return results
+
+
+class _Rows:
+    """Some rows of a variable, which an optimizer reads and writes in its place."""
+
+    def __init__(self, variable: Any, rows: Any):
+        self._variable, self._rows = variable, rows
+        self._unique_id = variable._unique_id
+        self.dtype = variable.dtype
+        self._now = tf.gather(variable, rows)
+
+    def __tf_tensor__(self, dtype: Any = None, name: Any = None) -> Any:
+        return self._now
+
+    def assign(self, value: Any) -> None:
+        self._now = value
+
+    def assign_add(self, value: Any) -> None:
+        self._now += value
+
+    def assign_sub(self, value: Any) -> None:
+        self._now -= value
+
+    def write(self) -> None:
+        """Write the rows to the variable."""
+        self._variable.scatter_update(tf.IndexedSlices(self._now, self._rows))
+
+
+@contextmanager
+def _rows_only(variables: Sequence[Any], rows: Any) -> Iterator[None]:
+    """Let Keras variables be some rows of what they are, and write these at the end."""
+    before = [variable._value for variable in variables]
+    parts = [_Rows(value, rows) for value in before]
+    for variable, part in zip(variables, parts, strict=True):
+        variable._value = part
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable._value = value
+    for part in parts:
+        part.write()
 
 
 def _turned(arrays: Sequence[np.ndarray], which: Sequence[bool]) -> list[np.ndarray]:

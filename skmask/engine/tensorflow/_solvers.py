@@ -140,8 +140,11 @@ def _lent_steps(job: Job, steps: Steps, feed: Feed) -> Iterator[Solver]:
         stay_sparse=job.stay_sparse,
     )
     order = order_of(feed.table.n_rows, job.lengths, feed.table.batch_size)
-    kind = CandidateProgram if job.by_candidates else Program
-    key = None if recipe.key is None else (kind, recipe.key)
+    kind: Any = Program
+    if job.by_candidates:
+        kind = partial(CandidateProgram, sparse_updates=job.sparse_updates)
+    way = job.by_candidates, job.sparse_updates
+    key = None if recipe.key is None else (way, recipe.key)
     with programs.lend(key, lambda: kind(recipe)) as program:
         yield _StepSolver(program, optimizer, order)
 
