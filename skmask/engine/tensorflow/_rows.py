@@ -38,4 +38,6 @@ def _sparse_rows(column: Csr, rows: Any, n_features: int | None) -> Any:
     places = tf.range(tf.size(row, tf.int64)) + tf.gather(distance, row)
     columns = tf.cast(tf.gather(column.columns, places), tf.int64)
     shape = tf.stack([n_rows, tf.constant(n_features, tf.int64)])
-    return tf.SparseTensor(tf.stack([row, columns], axis=1), tf.gather(column.values, places), shape)
+    return tf.SparseTensor(
+        tf.stack([row, columns], axis=1), tf.gather(column.values, places), shape
+    )
