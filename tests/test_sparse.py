@@ -110,7 +110,12 @@ def test_sparse_fit_equals_dense_fit_with_any_optimizer(name):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"alpha": 1.0}, {"dropout": 0.5, "batch_size": 32}, {"early_stopping": True}, {"dtype": "float64"}],
+    [
+        {"alpha": 1.0},
+        {"dropout": 0.5, "batch_size": 32},
+        {"early_stopping": True},
+        {"dtype": "float64"},
+    ],
     ids=str,
 )
 def test_sparse_fit_equals_dense_fit_with_other_parameters(settings):
