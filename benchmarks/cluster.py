@@ -68,10 +68,10 @@ def scaling():
             client.run(search, rows, 1, {"learning_rate": [1e-3]})
         search(rows, 1, {"learning_rate": [1e-3]})
         for _ in range(REPEATS):
-            wall[0].append(seconds(lambda: search(rows, 50, grid)))
+            wall[0].append(seconds(lambda: search(rows, 25, grid)))
             for n, client in clients.items():
                 before = cpu_seconds(client)
-                wall[n].append(seconds(lambda client=client: search(rows, 50, grid, client)))
+                wall[n].append(seconds(lambda client=client: search(rows, 25, grid, client)))
                 cpu[n].append(cpu_seconds(client) - before)
     return [
         {"workers": n, "seconds": median(wall[n]), "cpu_seconds": median(cpu.get(n, [0]))}
@@ -95,7 +95,7 @@ def main():
     """Print and write the tables."""
     assert os.environ.get("OMP_NUM_THREADS") == "1", "start with OMP_NUM_THREADS=1"
     times = scaling()
-    print("| search, 8 x 5 fits, 4,000 x 50, 50 epochs | time | CPU of workers |\n|---|---|---|")
+    print("| search, 8 x 5 fits, 4,000 x 50, 25 epochs | time | CPU of workers |\n|---|---|---|")
     for row in times:
         where = f"{row['workers']} workers" if row["workers"] else "in this process"
         print(f"| {where} | {duration(row['seconds'])} | {duration(row['cpu_seconds'])} |")

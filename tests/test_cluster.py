@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skmask import (
     CostSensitiveClassifier,
@@ -102,11 +103,12 @@ def weights(estimator):
 
 
 def both_ways(client, work):
-    """Return what is found on the cluster, and in this process."""
+    """Return what is found on the cluster, and in this process, with as many threads in BLAS."""
     with sklearn.config_context(enable_metadata_routing=True):
         with parallel_config("dask", client=client):
             found = work()
-        return found, work()
+        with threadpool_limits(1, "blas"):  # by which the last bits of L-BFGS go
+            return found, work()
 
 
 # The same bits as in one process.
