@@ -231,7 +231,6 @@ class Recorder(keras.callbacks.Callback):
 TRAVELLERS = {
     "optimizer": lambda: {"optimizer": keras.optimizers.RMSprop(3e-3)},
     "callbacks": lambda: {"callbacks": [Recorder()]},
-    "described network": lambda: {"network": MLP((5,), dropout=0.2)},
     "function of a module": lambda: {"network": network_of_this_module},
     "function made by a function": lambda: {"network": closure(5)},
     "lambda": lambda: {"network": lambda inputs, n: keras.layers.Dense(n)(inputs)},
