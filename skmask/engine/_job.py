@@ -83,6 +83,7 @@ class Steps:
     optimizer: Any
     learning_rate: float | None = None
     batch_size: int = 32
+    reads_often: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Lbfgs:
     tolerance: float = 1e-6
     batch_size: int = 32
     name: ClassVar[str] = "lbfgs"
+    reads_often: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class Job:
     validation : mapping like `columns`, or None
     lengths : ndarray of shape (n_rows,) or None
         Work that each row takes: rows of similar length share a batch.
+    window : int
+        Rows that are shuffled together where X comes in blocks.
     """
 
     graph: Any
@@ -143,6 +147,7 @@ class Job:
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     validation: Mapping[str, Column] | None = None
     lengths: np.ndarray | None = None
+    window: int = 0
 
 
 ReadState = Callable[[], State]

@@ -1,6 +1,6 @@
 """The one training loop: progress, early stopping, watchers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from skmask.engine._job import Checkpoint, Job, ReadState, Watcher
 from skmask.engine._state import DivergenceError, History, State
-from skmask.engine._table import Feed, Table
+from skmask.engine._table import Column, Feed, Table
 
 __all__ = ["Progress", "Solver", "train"]
 
@@ -152,7 +152,7 @@ def train(
     """
     from skmask.engine import tensorflow  # imported by the first training only
 
-    feed = Feed(Table(job.columns, job.solver.batch_size), job.constants)
+    feed = _feed(job, job.columns)
     with tensorflow.lent_solver(job, feed) as solver, ExitStack() as at_end:
         solver.start(state)
         watching = list(watchers)
@@ -163,7 +163,7 @@ def train(
                 0, tensorflow.keras_watcher(solver, job, callbacks, epochs, n_steps, verbose)
             )
         if job.validation is not None:
-            held_out = Feed(Table(job.validation, job.solver.batch_size), job.constants)
+            held_out = _feed(job, job.validation)
             watching.insert(0, _Validation(solver, held_out, patience))
         progress = Progress(state, epochs, watching, checkpoint)
         solver.run(feed, progress)
@@ -171,6 +171,11 @@ def train(
         for watcher in watching:
             watcher.end()
         return solver.state(progress), progress.history
+
+
+def _feed(job: Job, columns: Mapping[str, Column]) -> Feed:
+    solver = job.solver
+    return Feed(Table(columns, solver.batch_size, stays=solver.reads_often), job.constants)
 
 
 def _check_finite(losses: np.ndarray, first_epoch: int) -> None:

@@ -14,6 +14,7 @@ from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
 from skmask.data._messages import first_rows
+from skmask.engine import RowSource, is_lazy, read_rows
 
 __all__ = ["Finish", "Predictor", "check_finite_outputs", "type_of_results"]
 
@@ -47,7 +48,7 @@ class Predictor:
 
         Parameters
         ----------
-        X : ndarray or CSR of shape (n_rows, n_features), or ndarray of shape (n_rows, ...)
+        X : ndarray, RowSource or CSR of shape (n_rows, ...)
             At least one row.
         finish : callable `(logits, rows) -> array of the same shape`, default=None
             Applied to the logits of a slice of the rows, while they are in the caches.
@@ -61,6 +62,8 @@ class Predictor:
         ValueError
             For rows that the network cannot compute, and those whose logits are not finite.
         """
+        if is_lazy(X):
+            return self._by_block(X, finish)
         n_rows, *shape = X.shape
         # A layer is as wide as its weights, at each of the steps.
         numbers = max(math.prod(shape), math.prod(shape[:-1]) * self._width)
@@ -73,6 +76,16 @@ class Predictor:
             return self._in_chunks(X, starts, finish, map)
         with _one_thread_in_blas(), ThreadPoolExecutor(n_threads) as pool:
             return self._in_chunks(X, starts, finish, pool.map)
+
+    def _by_block(self, X: RowSource, finish: Finish | None) -> np.ndarray:
+        """Compute the rows of a source one block after the other."""
+        results = None
+        for rows, block in read_rows(X):
+            found = self(block, finish and _from(rows.start, finish))
+            if results is None:
+                results = np.empty((X.shape[0], *found.shape[1:]), found.dtype)
+            results[rows] = found
+        return results
 
     def _in_chunks(
         self, X: Any, starts: range, finish: Finish | None, apply: Callable[..., Iterable[Any]]
@@ -98,6 +111,11 @@ class Predictor:
             logits = self._forward(X)
             check_finite_outputs(logits, X, rows.start)
             return logits if finish is None else finish(logits, rows)
+
+
+def _from(start: int, finish: Finish) -> Finish:
+    """Return a function for rows that are counted from another one."""
+    return lambda logits, rows: finish(logits, slice(rows.start + start, rows.stop + start))
 
 
 def _n_cores() -> int:

@@ -137,7 +137,8 @@ def _lent_steps(job: Job, steps: Steps, feed: Feed) -> Iterator[Solver]:
         columns=layout_of(job.columns),
         constants=tuple((name, v.shape) for name, v in sorted(job.constants.items())),
     )
-    order = order_of(feed.table.n_rows, job.lengths, feed.table.batch_size)
+    table = feed.table
+    order = order_of(table.n_rows, job.lengths, table.batch_size, table.bounds, job.window)
     with programs.lend(recipe.key, lambda: Program(recipe)) as program:
         yield _StepSolver(program, optimizer, order)
 
