@@ -12,7 +12,7 @@ from skmask.engine._job import (
     Watcher,
 )
 from skmask.engine._loop import train
-from skmask.engine._sources import LazyRows, RowSource, is_lazy, read_rows
+from skmask.engine._sources import LazyRows, RowSource, is_lazy, read_rows, some_rows
 from skmask.engine._state import DivergenceError, History, State, damaged
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "damaged",
     "is_lazy",
     "read_rows",
+    "some_rows",
     "train",
 ]

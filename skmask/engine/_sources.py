@@ -6,7 +6,16 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import sparse
 
-__all__ = ["LazyRows", "RowReader", "RowSource", "bounds_of", "is_lazy", "read_rows", "reader_of"]
+__all__ = [
+    "LazyRows",
+    "RowReader",
+    "RowSource",
+    "bounds_of",
+    "is_lazy",
+    "read_rows",
+    "reader_of",
+    "some_rows",
+]
 
 Spans = Sequence[tuple[int, int]]
 
@@ -141,3 +150,12 @@ def read_rows(values: Any) -> Iterable[tuple[slice, np.ndarray]]:
     for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         reader.hold([(start, stop)])
         yield slice(start, stop), reader.take(np.arange(start, stop))
+
+
+def some_rows(values: Any, rows: slice) -> Any:
+    """Return neighbouring rows of a source or of an array."""
+    if not is_lazy(values):
+        return values[rows]
+    reader = values.reader()
+    reader.hold([(rows.start, rows.stop)])
+    return reader.take(np.arange(rows.start, rows.stop))

@@ -12,7 +12,7 @@ from skmask.data._numbers import scaled
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import cheapest, softmax
 from skmask.engine import Loss
-from skmask.estimators._base import OF_MLP
+from skmask.estimators._base import OF_BLOCKS, OF_MLP
 from skmask.estimators._docs import documented
 from skmask.estimators._reading import Given
 from skmask.estimators._rows import Rows
@@ -96,6 +96,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     {class_weight}
     {optimizer}
     {training}
+    {shuffle_buffer}
     {allowed_columns}
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
         C[i, j] is the cost of predicting class j when the truth is class i. An array is in the
@@ -166,6 +167,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
 
     _parameter_constraints = {
         **OF_MLP,
+        **OF_BLOCKS,
         **SoftmaxClassifier._parameter_constraints,
         "allowed_columns": [object, None],
         "cost_matrix": ["array-like", None],
@@ -201,6 +203,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         verbose=0,
         random_state=None,
         dtype="auto",
+        shuffle_buffer=None,
         allowed_columns=None,
         cost_matrix=None,
         loss="expected_cost",
@@ -226,6 +229,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             verbose=verbose,
             random_state=random_state,
             dtype=dtype,
+            shuffle_buffer=shuffle_buffer,
             allowed_columns=allowed_columns,
             cost_matrix=cost_matrix,
             loss=loss,

@@ -1,7 +1,7 @@
 """RestrictedClassClassifier: classes that are known to be impossible for a row."""
 
 from skmask.engine import Loss
-from skmask.estimators._base import OF_MLP
+from skmask.estimators._base import OF_BLOCKS, OF_MLP
 from skmask.estimators._docs import documented
 from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier
@@ -36,6 +36,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     {class_weight}
     {optimizer}
     {training}
+    {shuffle_buffer}
     {allowed_columns}
 
     Attributes
@@ -78,6 +79,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
 
     _parameter_constraints = {
         **OF_MLP,
+        **OF_BLOCKS,
         **SoftmaxClassifier._parameter_constraints,
         "allowed_columns": [object, None],
     }
@@ -104,6 +106,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         verbose=0,
         random_state=None,
         dtype="auto",
+        shuffle_buffer=None,
         allowed_columns=None,
     ):
         super().__init__(
@@ -126,6 +129,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             verbose=verbose,
             random_state=random_state,
             dtype=dtype,
+            shuffle_buffer=shuffle_buffer,
             allowed_columns=allowed_columns,
         )
 

@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from skmask.data._blocks import Blocks, in_memory, is_on_disk
 from skmask.data._features import check_columns
 from skmask.data._masks import check_allowed, check_labels_allowed
 from skmask.data._numbers import scaled_product
 from skmask.data._weights import check_class_weight, check_sample_weight
+from skmask.engine import is_lazy
+from skmask.estimators._blocks import allowed_in_blocks, check_labels_allowed_in_blocks
 from skmask.estimators._reading import FLOATS, Given, announced_labels, read_features, read_labels
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
@@ -58,7 +61,7 @@ def rows_of_labels(
     ----------
     estimator : SoftmaxClassifier
     given : Given
-    X : ndarray or CSR of shape (n_samples, ...)
+    X : ndarray, Blocks or CSR of shape (n_samples, ...)
         Checked; of features, with the mask in some of its columns where `allowed_columns` says so,
         or of sequences.
     y : ndarray of shape (n_samples,)
@@ -74,9 +77,12 @@ def rows_of_labels(
     weight, exponent = scaled_product(weight, by_class[codes])
     columns = None
     if getattr(estimator, "allowed_columns", None) is not None:
-        columns = check_columns(estimator.allowed_columns, given.X, len(labels))
+        frame = X if isinstance(given.X, Blocks) else given.X
+        columns = check_columns(estimator.allowed_columns, frame, len(labels))
     X, mask = split_off_allowed(X, given.metadata.get("allowed"), columns, labels)
-    if mask is not None:
+    if is_lazy(mask):
+        check_labels_allowed_in_blocks(codes, mask, y)
+    elif mask is not None:
         check_labels_allowed(codes, mask, y)
     check_mask_goes_on(given, mask)
     by_row, for_all = _mask_inputs(mask, len(codes))
@@ -155,8 +161,15 @@ def split_off_allowed(
                 "allowed must not be given together with allowed_columns; got both. Drop one of "
                 "them."
             )
+        if is_lazy(X):
+            raise ValueError(
+                "allowed_columns must be None where X is read from disk in blocks; got columns. "
+                "Pass the mask as allowed: an array in memory, a memory-mapped file or a Dask array."
+            )
         allowed = "all" if lifted else X[:, columns]
         X = X[:, np.setdiff1d(np.arange(X.shape[1]), columns)]
     if allowed is None or lifted:
         return X, None
-    return X, check_allowed(allowed, n_samples=X.shape[0], classes=labels)
+    if is_lazy(X) and is_on_disk(allowed):
+        return X, allowed_in_blocks(allowed, n_samples=X.shape[0], classes=labels)
+    return X, check_allowed(in_memory(allowed), n_samples=X.shape[0], classes=labels)

@@ -1,5 +1,6 @@
 """How a fit is put together: rows, network, loss and solver become a job, its result a record."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,9 +11,21 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from skmask.data._blocks import rows_at_once
 from skmask.data._hold_out import held_out_rows
 from skmask.data._messages import quote
-from skmask.engine import PENALTY, History, Job, Lbfgs, Loss, OwnNetwork, State, Steps, train
+from skmask.engine import (
+    PENALTY,
+    History,
+    Job,
+    Lbfgs,
+    Loss,
+    OwnNetwork,
+    State,
+    Steps,
+    is_lazy,
+    train,
+)
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._watching import EpochTasks, Printer
@@ -185,6 +198,8 @@ def _parted(estimator: Any, rows: Rows, seed: int, reason: tuple[str, str]) -> t
         cause=reason[0],
         cure=reason[1],
     )
+    if is_lazy(rows.X):  # blocks are read in their order
+        kept, held_out = np.sort(kept), np.sort(held_out)
     return rows[kept], rows[held_out]
 
 
@@ -241,7 +256,14 @@ def _job(
         constants=constants,
         validation=None if held_out is None else held_out.engine_columns(dtype),
         lengths=rows.lengths,
+        window=_window(estimator, rows),
     )
+
+
+def _window(estimator: Any, rows: Rows) -> int:
+    """Return how many rows are shuffled together, where they come in blocks."""
+    bytes_of_row = math.prod(rows.X.shape[1:]) * rows.X.dtype.itemsize
+    return rows_at_once(getattr(estimator, "shuffle_buffer", None), bytes_of_row)
 
 
 def _start(job: Job, parts: Parts, rows: Rows, plan: Plan, seed: int) -> State:
