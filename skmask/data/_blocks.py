@@ -62,6 +62,10 @@ class Blocks(ABC):
         rows = self._read(start, stop)
         return self._checked(rows, start, stop) if self._is_checked else rows
 
+    def selecting(self, names: Sequence[str]) -> "Blocks":
+        """Return the columns of these names, where columns have names."""
+        return self
+
     def whole(self) -> np.ndarray:
         """Return all rows."""
         reader = self.reader()
@@ -91,11 +95,11 @@ class Blocks(ABC):
                 return rows
         is_bad = ~np.isfinite(rows).all(axis=1)
         if is_bad.any():
-            found = rows[is_bad]
+            found, numbers = rows[is_bad], start + np.flatnonzero(is_bad)
             raise ValueError(
-                f"X must hold finite numbers that {self.dtype} can hold; got "
-                f"{quote(found[~np.isfinite(found)])} in {first_rows(start + np.flatnonzero(is_bad))}"
-                ". Replace them, or leave these rows out."
+                f"X must hold finite numbers, which {self.dtype} can hold; got "
+                f"{quote(found[~np.isfinite(found)])} in {first_rows(numbers)}. Replace them, or "
+                "leave these rows out."
             )
         return rows
 
@@ -218,18 +222,11 @@ class _ArrowRows(Blocks):
         types = [_type_of_column(dataset.schema, name) for name in names]
         with _Reading("at its files"):
             sized = [(piece, n) for piece in _pieces(dataset) if (n := _n_rows(piece))]
-            n_rows = dataset.count_rows()
         self._pieces = [piece for piece, _ in sized]
         bounds = np.append(0, np.cumsum([n for _, n in sized], dtype=np.int64))
-        if bounds[-1] != n_rows:
-            raise ValueError(
-                f"X must be a data set of whole files; got one of {n_rows} of their {bounds[-1]} "
-                "rows. Write the rows of a filtered one to files of their own."
-            )
         super().__init__(len(names), np.result_type(*types), bounds, list(names))
 
-    def selecting(self, names: Sequence[str]) -> "_ArrowRows":
-        """Return the columns of these names."""
+    def selecting(self, names: Sequence[str]) -> Blocks:
         return _ArrowRows(self._dataset, names)
 
     def _read(self, start: int, stop: int) -> np.ndarray:

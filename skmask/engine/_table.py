@@ -78,8 +78,7 @@ class Table:
     def arrays(self, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Return the rows asked for, or all, as arrays of `size` rows, zeros behind."""
         return {
-            name: padded(_some(column, rows), self.size)
-            for name, column in self.columns.items()
+            name: padded(_some(column, rows), self.size) for name, column in self.columns.items()
         }
 
     def in_order(self) -> Any:
@@ -121,8 +120,7 @@ class Table:
 
 def _bytes_of_row(columns: Mapping[str, Column]) -> int:
     return sum(
-        math.prod(column.shape[1:]) * np.dtype(column.dtype).itemsize
-        for column in columns.values()
+        math.prod(column.shape[1:]) * np.dtype(column.dtype).itemsize for column in columns.values()
     )
 
 

@@ -79,10 +79,10 @@ class Predictor:
 
     def _by_block(self, X: RowSource, finish: Finish | None) -> np.ndarray:
         """Compute the rows of a source one block after the other."""
-        results = None
+        results = np.empty(0)
         for rows, block in read_rows(X):
             found = self(block, finish and _from(rows.start, finish))
-            if results is None:
+            if rows.start == 0:
                 results = np.empty((X.shape[0], *found.shape[1:]), found.dtype)
             results[rows] = found
         return results

@@ -121,7 +121,7 @@ def _read_blocks(
     estimator: Any, X: Blocks, before: Fit | None, dtype: Any
 ) -> tuple[Any, dict[str, Any]]:
     names = None if before is None else before.values.get("feature_names_in_")
-    if names is not None and X.names is not None:
+    if names is not None:
         X = X.selecting(names.tolist())
     if not isinstance(dtype, tuple):
         X = X.with_dtype(dtype)

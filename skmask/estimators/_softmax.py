@@ -9,8 +9,8 @@ from sklearn.callback import with_callbacks
 from skmask.data._labels import accuracy, decode_labels
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import decision_values, log_softmax, restricted, softmax
-from skmask.estimators._base import BaseKerasClassifier
 from skmask.engine import some_rows
+from skmask.estimators._base import BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._prediction import type_of_results
 from skmask.estimators._reading import FLOATS, read_features

@@ -164,7 +164,7 @@ def split_off_allowed(
         if is_lazy(X):
             raise ValueError(
                 "allowed_columns must be None where X is read from disk in blocks; got columns. "
-                "Pass the mask as allowed: an array in memory, a memory-mapped file or a Dask array."
+                "Pass the mask as allowed: an array, a memory-mapped file or a Dask array."
             )
         allowed = "all" if lifted else X[:, columns]
         X = X[:, np.setdiff1d(np.arange(X.shape[1]), columns)]
