@@ -112,7 +112,8 @@ class Rows:
     def with_mean_weight_one(self) -> "Rows":
         """Scale the weights so that those above 0 have a mean of 1."""
         weight = scaled(self.weight)[0]
-        return replace(self, weight=weight / weight[weight > 0].mean(), exponent=0)
+        weight /= (weight if weight.all() else weight[weight > 0]).mean()
+        return replace(self, weight=weight, exponent=0)
 
     def with_weights_as_given(self) -> "Rows":
         """Undo the scaling of the weights; raise where they are beyond float32."""
@@ -161,7 +162,11 @@ def _in_type(values: Any, dtype: str, name: str) -> Any:
     if values.dtype.kind != "f" or values.dtype == dtype:
         return values
     if _is_read_later(values):
-        return LazyRows(values, convert=partial(_in_type, dtype=dtype, name=name), dtype=dtype)
+        return LazyRows(values, convert=partial(_cast, dtype=dtype, name=name), dtype=dtype)
+    return _cast(values, dtype, name)
+
+
+def _cast(values: Any, dtype: str, name: str) -> Any:
     with np.errstate(over="ignore", under="ignore"):
         cast = values.astype(dtype)
     numbers = values.data if sparse.issparse(values) else values

@@ -7,7 +7,7 @@ import numpy as np
 from skmask.data._blocks import Blocks, in_memory, is_on_disk
 from skmask.data._features import check_columns
 from skmask.data._masks import check_allowed, check_labels_allowed
-from skmask.data._numbers import scaled_product
+from skmask.data._numbers import scaled, scaled_product
 from skmask.data._weights import check_class_weight, check_sample_weight
 from skmask.engine import is_lazy
 from skmask.estimators._blocks import allowed_in_blocks, check_labels_allowed_in_blocks
@@ -73,8 +73,11 @@ def rows_of_labels(
     """
     classes = np.sort(labels)
     weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
-    by_class = check_class_weight(estimator.class_weight, codes, classes, weight)
-    weight, exponent = scaled_product(weight, by_class[codes])
+    if estimator.class_weight is None:
+        weight, exponent = scaled(weight)
+    else:
+        by_class = check_class_weight(estimator.class_weight, codes, classes, weight)
+        weight, exponent = scaled_product(weight, by_class[codes])
     columns = None
     if getattr(estimator, "allowed_columns", None) is not None:
         frame = X if isinstance(given.X, Blocks) else given.X
@@ -94,7 +97,7 @@ def rows_of_labels(
         strata=codes,
         columns=by_row,
         constants=for_all,
-        exponent=exponent,
+        exponent=int(exponent),
         values={**features, **class_values(labels, mask, columns)},
     )
 
