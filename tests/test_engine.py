@@ -209,9 +209,9 @@ def test_divergence_is_named_with_its_epoch():
 
 def test_rows_are_rounded_up_to_few_sizes():
     sizes = {round_up_rows(n) for n in range(1, 1_000_000, 997)}
-    assert len(sizes) < 30
+    assert len(sizes) < 150
     for n in (1, 256, 257, 65_536, 65_537, 1_000_000, 3_000_001):
-        assert n <= round_up_rows(n) <= max(256, 2 * n if n <= 65_536 else 1.25 * n)
+        assert n <= round_up_rows(n) <= max(256, 2 * n if n <= 65_536 else n + n // 32)
 
 
 def test_slabs_of_a_sparse_table_are_whole_batches():
@@ -222,7 +222,7 @@ def test_slabs_of_a_sparse_table_are_whole_batches():
     seen = []
     for arrays, n_rows in table.slabs(np.arange(10_000)[::-1]):
         assert arrays["X"].shape == (table.size, 2)
-        seen.append(arrays["y"][:n_rows])
+        seen.append(arrays["y"][:n_rows].copy())
         assert n_rows % 100 == 0
     np.testing.assert_array_equal(np.concatenate(seen), np.arange(10_000)[::-1])
 

@@ -38,6 +38,9 @@ __all__ = [
     "with_label",
 ]
 
+# Bounds the memory of looking labels up.
+_LABELS_AT_ONCE = 1 << 20
+
 _MATRIX = "y must hold only 0, 1 and NaN (unknown) when it has a column for each label"
 
 
@@ -216,8 +219,12 @@ def _as_labels(classes: Any) -> np.ndarray:
 def class_numbers(y: np.ndarray, classes_: np.ndarray) -> np.ndarray:
     """Return the number of each label in the sorted `classes_`, -1 if none, int32 (n_samples,)."""
     if y.dtype.kind == classes_.dtype.kind != "O":
-        numbers = np.searchsorted(classes_, y).clip(max=len(classes_) - 1)
-        return np.where(classes_[numbers] == y, numbers, -1).astype(np.int32)
+        found = np.empty(y.shape, np.int32)
+        for start in range(0, len(y), _LABELS_AT_ONCE):
+            part = y[start : start + _LABELS_AT_ONCE]
+            numbers = np.searchsorted(classes_, part).clip(max=len(classes_) - 1)
+            found[start : start + len(part)] = np.where(classes_[numbers] == part, numbers, -1)
+        return found
     # Python compares numbers of different kinds exactly.
     number_of = {label: number for number, label in enumerate(classes_.tolist())}
     return np.array([number_of.get(label, -1) for label in y.tolist()], np.int32)

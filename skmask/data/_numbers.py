@@ -199,7 +199,9 @@ def _check_lists(matrix: Any) -> None:
 
 def scaled(values: np.ndarray, axis: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Return values whose largest size is below 1, and the exponents of 2 that were taken off."""
-    largest = np.abs(values).max(axis=axis, keepdims=axis is not None, initial=0)
+    # Without an array of sizes, which would be as large as the values.
+    over = {"axis": axis, "keepdims": axis is not None, "initial": 0}
+    largest = np.maximum(values.max(**over), np.abs(values.min(**over)))
     exponent = np.frexp(largest)[1]
     return np.ldexp(values, -exponent), exponent
 

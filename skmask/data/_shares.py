@@ -180,12 +180,13 @@ def weighed_by_class(
     exponent : int
         Power of 2 that was taken off the weights.
     """
+    if class_weight is None:
+        weight, exponent = scaled(weight)
+        return target, weight, int(exponent)
     rows, codes, share = labelled_parts(target)
     by_class = check_class_weight(class_weight, codes, classes_, weight[rows] * share)
     if target.ndim == 1:
         return target, *scaled_product(weight, by_class[target])
-    if class_weight is None:
-        return target, *scaled_product(weight, np.ones(len(weight)))
     by_class, taken_off = scaled(by_class)
     parts = target * by_class
     factor = parts.sum(axis=1)

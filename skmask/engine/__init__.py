@@ -12,6 +12,7 @@ from skmask.engine._job import (
     Watcher,
 )
 from skmask.engine._loop import train
+from skmask.engine._sources import LazyRows, RowSource, is_lazy, read_rows, some_rows
 from skmask.engine._state import DivergenceError, History, State, damaged
 
 __all__ = [
@@ -20,13 +21,18 @@ __all__ = [
     "DivergenceError",
     "History",
     "Job",
+    "LazyRows",
     "Lbfgs",
     "Loss",
     "OwnNetwork",
+    "RowSource",
     "State",
     "Steps",
     "Watcher",
     "clear_caches",
     "damaged",
+    "is_lazy",
+    "read_rows",
+    "some_rows",
     "train",
 ]

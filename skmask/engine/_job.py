@@ -85,6 +85,7 @@ class Steps:
     optimizer: Any
     learning_rate: float | None = None
     batch_size: int = 32
+    reads_often: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Lbfgs:
     tolerance: float = 1e-6
     batch_size: int = 32
     name: ClassVar[str] = "lbfgs"
+    reads_often: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ class Job:
         networks that end in a dense layer.
     sparse_updates : bool, default=False
         Whether a step then takes the weights of these classes only, whatever the optimizer is.
+    window : int
+        Rows that are shuffled together where X comes in blocks.
     """
 
     graph: Any
@@ -158,6 +162,7 @@ class Job:
     lengths: np.ndarray | None = None
     by_candidates: bool = False
     sparse_updates: bool = False
+    window: int = 0
 
     @property
     def stay_sparse(self) -> tuple[str, ...]:

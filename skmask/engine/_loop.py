@@ -8,7 +8,7 @@ import numpy as np
 
 from skmask.engine._job import Checkpoint, Job, ReadState, Score, Watcher
 from skmask.engine._state import DivergenceError, History, State
-from skmask.engine._table import Feed, Table
+from skmask.engine._table import Column, Feed, Table
 
 __all__ = ["Progress", "Solver", "train"]
 
@@ -179,8 +179,10 @@ def train(
         return solver.state(progress), progress.history
 
 
-def _feed(job: Job, columns: Mapping[str, Any], constants: Mapping[str, np.ndarray]) -> Feed:
-    return Feed(Table(columns, job.solver.batch_size, job.stay_sparse), constants)
+def _feed(job: Job, columns: Mapping[str, Column], constants: Mapping[str, np.ndarray]) -> Feed:
+    solver = job.solver
+    table = Table(columns, solver.batch_size, job.stay_sparse, stays=solver.reads_often)
+    return Feed(table, constants)
 
 
 def _check_finite(losses: np.ndarray, first_epoch: int) -> None:

@@ -8,14 +8,19 @@ import numpy as np
 from scipy import sparse
 
 from skmask.engine._csr import Csr, csr_parts, most_stored
+from skmask.engine._order import Windows
+from skmask.engine._sources import bounds_of, is_lazy, reader_of
 
-Column: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
+Column: TypeAlias = Any  # np.ndarray | RowSource | sparse.csr_array, which has no stubs
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 # Rows, and numbers, made dense at a time where a column is sparse: what bounds the memory of
 # an epoch. A batch is never cut.
 _SLAB_ROWS = 4096
 _SLAB_NUMBERS = 1 << 24
+# The same for large dense columns, in bytes; tables of fewer bytes are held as a whole.
+_LARGE = 1 << 26
+_LAZY_ROWS = 65536
 # Stored numbers held at a time, of columns that stay sparse.
 _STORED_AT_ONCE = 1 << 26
 # Bytes. TensorFlow copies an array that does not start at a multiple of it.
@@ -23,13 +28,13 @@ _ALIGNMENT = 64
 
 
 def round_up_rows(n_rows: int) -> int:
-    """Round a number of rows up to one of a few sizes, at most a quarter more when large.
+    """Round a number of rows up to one of a few sizes, at most 1/32 more when large.
 
     A program is compiled for one size, and the folds of a cross-validation differ by a row.
     """
     size = max(256, 1 << (n_rows - 1).bit_length())
     if size > 65536:
-        step = size >> 3
+        step = size >> 6
         size = -(-n_rows // step) * step
     return size
 
@@ -43,15 +48,18 @@ def layout_of(columns: Mapping[str, Any]) -> Layout:
 
 
 class Table:
-    """Named columns of equal length, dense or CSR, with their rows padded on the way out.
+    """Named columns of equal length, with their rows padded on the way out.
 
     Parameters
     ----------
-    columns : mapping of str to ndarray of shape (n_rows, ...) or CSR of shape (n_rows, width)
+    columns : mapping of str to ndarray of shape (n_rows, ...), CSR of shape (n_rows, width) or \
+            RowSource
     batch_size : int
         Rows of a batch; no more than `size` are used.
     stay_sparse : collection of str, default=()
         CSR columns that go out as :class:`~skmask.engine._csr.Csr`. The others are made dense.
+    stays : bool, default=False
+        Whether a large table is held as a whole, too, because it is read very often.
     """
 
     def __init__(
@@ -59,24 +67,32 @@ class Table:
         columns: Mapping[str, Column],
         batch_size: int,
         stay_sparse: Collection[str] = (),
+        *,
+        stays: bool = False,
     ):
         self.columns = {
             name: sparse.csr_array(column) if name in stay_sparse else column
             for name, column in columns.items()
         }
         self.n_rows = self.columns["X"].shape[0]
-        dense = {name: c for name, c in self.columns.items() if name not in stay_sparse}
-        self.is_dense = not any(map(sparse.issparse, dense.values()))
-        at_once = self.n_rows
-        if not self.is_dense:
-            width = sum(int(np.prod(column.shape[1:])) for column in dense.values())
-            slab = max(min(_SLAB_ROWS, _SLAB_NUMBERS // width), batch_size)
-            at_once = min(self.n_rows, slab)
+        self.bounds = bounds_of(self.columns["X"])
+        self._dense = {name: c for name, c in self.columns.items() if name not in stay_sparse}
         n_stored = sum(self.columns[name].nnz for name in stay_sparse)
+        is_small = stays or _bytes_of_row(self._dense) * self.n_rows <= _LARGE
+        are_dense = not any(map(sparse.issparse, self._dense.values()))
+        # Whether all rows are held, as arrays that a program takes.
+        self.is_resident = (
+            are_dense and is_small and self.bounds is None and n_stored <= _STORED_AT_ONCE
+        )
+        at_once = self.n_rows
+        if not are_dense:
+            width = sum(int(np.prod(column.shape[1:])) for column in self._dense.values())
+            at_once = min(_SLAB_ROWS, _SLAB_NUMBERS // width)
+        elif not is_small or self.bounds is not None:
+            at_once = _rows_of_slab(self._dense)
         if n_stored > _STORED_AT_ONCE:
-            self.is_dense = False
-            at_once = min(at_once, max(self.n_rows * _STORED_AT_ONCE // n_stored, batch_size))
-        self.size = round_up_rows(at_once)
+            at_once = min(at_once, self.n_rows * _STORED_AT_ONCE // n_stored)
+        self.size = round_up_rows(min(self.n_rows, max(at_once, batch_size)))
         self.batch_size = min(batch_size, self.size)
         self._stored = {
             name: round_up_rows(most_stored(self.columns[name], self.size)) for name in stay_sparse
@@ -84,23 +100,82 @@ class Table:
 
     def arrays(self, rows: np.ndarray | None = None) -> dict[str, Any]:
         """Return the rows asked for, or all, as arrays of `size` rows, zeros behind."""
+        dense = {
+            name: padded(_some(column, rows), self.size) for name, column in self._dense.items()
+        }
+        return {**dense, **self._sparse(rows)}
+
+    def _sparse(self, rows: np.ndarray | None) -> dict[str, Csr]:
+        """Return the rows asked for, or all, of the columns that stay sparse."""
         return {
-            name: self._array(name, column if rows is None else column[rows])
-            for name, column in self.columns.items()
+            name: _padded_parts(_some(self.columns[name], rows), self.size, n_stored)
+            for name, n_stored in self._stored.items()
         }
 
-    def _array(self, name: str, column: Column) -> Any:
-        if name not in self._stored:
-            return padded(column, self.size)
-        sizes = (self.size + 1, self._stored[name], self._stored[name])
-        return Csr(*map(padded, csr_parts(column, self.size), sizes))
+    def in_order(self) -> Any:
+        """Return the order of the rows as they are, for `slabs`."""
+        if self.bounds is None:
+            return np.arange(self.n_rows)
+        pairs = zip(self.bounds[:-1].tolist(), self.bounds[1:].tolist(), strict=True)
+        return (([(start, stop)], np.arange(start, stop)) for start, stop in pairs)
 
-    def slabs(self, order: np.ndarray) -> Iterator[tuple[dict[str, Any], int]]:
-        """Yield the rows in this order as arrays of whole batches, with their number."""
+    def slabs(self, order: np.ndarray | Windows) -> Iterator[tuple[dict[str, Any], int]]:
+        """Yield the rows in this order as arrays of whole batches, with their number.
+
+        The arrays are written to again when the next ones are asked for.
+        """
+        windows = [([(0, self.n_rows)], order)] if isinstance(order, np.ndarray) else order
         step = self.size // self.batch_size * self.batch_size
-        for start in range(0, len(order), step):
-            rows = order[start : start + step]
-            yield self.arrays(rows), len(rows)
+        readers = {name: reader_of(column) for name, column in self._dense.items()}
+        arrays = {
+            name: _aligned_zeros((self.size, *column.shape[1:]), column.dtype)
+            for name, column in self._dense.items()
+        }
+        taken = np.empty(0, np.intp)
+        for spans, numbers in windows:
+            for reader in readers.values():
+                reader.hold(spans)
+            while len(numbers):
+                filled = len(taken)
+                part, numbers = numbers[: step - filled], numbers[step - filled :]
+                for name, reader in readers.items():
+                    arrays[name][filled : filled + len(part)] = reader.take(part)
+                taken = np.append(taken, part)
+                if len(taken) == step:
+                    yield {**arrays, **self._sparse(taken)}, step
+                    taken = taken[:0]
+        if len(taken):
+            for array in arrays.values():
+                array[len(taken) :] = 0
+            yield {**arrays, **self._sparse(taken)}, len(taken)
+
+
+def _padded_parts(matrix: Any, n_rows: int, n_stored: int) -> Csr:
+    """Return the parts of a CSR matrix with empty rows, and zeros, behind."""
+    sizes = (n_rows + 1, n_stored, n_stored)
+    return Csr(*map(padded, csr_parts(matrix, n_rows), sizes))
+
+
+def _bytes_of_row(columns: Mapping[str, Column]) -> int:
+    return sum(
+        math.prod(column.shape[1:]) * np.dtype(column.dtype).itemsize for column in columns.values()
+    )
+
+
+def _rows_of_slab(columns: Mapping[str, Column]) -> int:
+    """Return how many rows of large columns are made ready at a time, a power of 2.
+
+    At most an eighth of the rows, so that a slab is small beside them.
+    """
+    n_rows = min(_LAZY_ROWS, _LARGE // _bytes_of_row(columns), columns["X"].shape[0] >> 3)
+    return 1 << (max(n_rows, 256).bit_length() - 1)
+
+
+def _some(column: Column, rows: np.ndarray | None) -> Column:
+    """Return the rows asked for, or all, of a column that has no blocks."""
+    if is_lazy(column):
+        return column.reader().take(np.arange(column.shape[0]) if rows is None else rows)
+    return column if rows is None else column[rows]
 
 
 def padded(column: Column, size: int) -> np.ndarray:
@@ -131,7 +206,7 @@ def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 class Feed:
-    """A table made ready for many epochs: held in memory whole, unless a column is sparse.
+    """A table made ready for many epochs: held in memory whole, unless it is large or sparse.
 
     Parameters
     ----------
@@ -142,5 +217,5 @@ class Feed:
 
     def __init__(self, table: Table, constants: Mapping[str, np.ndarray]):
         self.table = table
-        self.resident = table.arrays() if table.is_dense else None
+        self.resident = table.arrays() if table.is_resident else None
         self.constants = dict(constants)

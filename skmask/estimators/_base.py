@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skmask.data._blocks import opened
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import HasMethods, StrOptions, validate_parameter_constraints
 from skmask.engine import OPTIMIZERS, DivergenceError, History
@@ -28,7 +29,7 @@ from skmask.estimators._validation import (
 from skmask.estimators._watching import EpochTasks
 from skmask.networks import ACTIVATIONS, Network
 
-__all__ = ["OF_MLP", "BaseKerasClassifier"]
+__all__ = ["OF_BLOCKS", "OF_MLP", "BaseKerasClassifier"]
 
 # Constraints of the parameters that describe the built-in MLP.
 OF_MLP: dict[str, list[Any]] = {
@@ -36,6 +37,11 @@ OF_MLP: dict[str, list[Any]] = {
     "activation": [StrOptions(set(ACTIVATIONS))],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "dropout": [Interval(Real, 0, 1, closed="left")],
+}
+
+# Constraint of the parameter of those that read X block by block.
+OF_BLOCKS: dict[str, list[Any]] = {
+    "shuffle_buffer": [Interval(Integral, 1, None, closed="left"), None],
 }
 
 
@@ -115,6 +121,7 @@ class BaseKerasClassifier(
         tasks = EpochTasks(self, epochs, X, y, metadata)
         before = self._record if self.warm_start else None
         with self._unfitted_by_divergence():
+            X, y = self._opened(X, y)
             given = Given(X, y, before, metadata=metadata)
             rows = self._read(given).that_count()
             validation = read_validation(self._read, rows, metadata, own)
@@ -128,11 +135,17 @@ class BaseKerasClassifier(
         """Train one epoch on rows, from where the last call ended."""
         self._validate_params()
         before = self._record
+        X, y = self._opened(X, y)
         given = Given(X, y, before, is_partial=True, classes=classes, metadata=metadata)
         with self._unfitted_by_divergence():
             rows = self._read(given).that_count().with_weights_as_given()
             self._record = trained(self, rows, self._parts, Plan(1, before))
         return self
+
+    def _opened(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+        """Return X as blocks where it is on disk, and where the leaf has a buffer for them."""
+        has_buffer = hasattr(self, "shuffle_buffer")
+        return opened(X, y, self.shuffle_buffer) if has_buffer else (X, y)
 
     @contextmanager
     def _unfitted_by_divergence(self) -> Iterator[None]:

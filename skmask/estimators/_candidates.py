@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from skmask.decisions import best_candidates, candidate_softmax
-from skmask.engine import Lbfgs, Loss, OwnNetwork, Steps
+from skmask.engine import Lbfgs, Loss, OwnNetwork, Steps, some_rows
 from skmask.estimators._prediction import Predictor, check_finite_outputs
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
@@ -126,7 +126,7 @@ def _fill_from_hidden(logits: np.ndarray, fit: Fit, X: Any, mask: Any) -> None:
         _multiply(hidden, starts, mask.indices[start:stop], kernel, part)
         part += np.take(bias, mask.indices[start:stop], mode="clip")
         totals = np.add.reduceat(part, starts)
-        check_finite_outputs(totals[:, np.newaxis], X[rows], rows.start)
+        check_finite_outputs(totals[:, np.newaxis], some_rows(X, rows), rows.start)
         return hidden[:, :0]
 
     widths = [np.shape(weight)[-1] for weight in weights[:-2]]

@@ -14,7 +14,7 @@ from skmask.data._parameters import Interval
 from skmask.data._shares import labelled_parts, most_probable_labels
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import cheapest, softmax
-from skmask.estimators._base import OF_MLP
+from skmask.estimators._base import OF_BLOCKS, OF_MLP
 from skmask.estimators._docs import documented
 from skmask.estimators._reading import Given
 from skmask.estimators._rows import Rows
@@ -126,6 +126,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     {class_weight}
     {optimizer}
     {training}
+    {shuffle_buffer}
     {label_smoothing}
     {allowed_columns}
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
@@ -200,6 +201,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
 
     _parameter_constraints = {
         **OF_MLP,
+        **OF_BLOCKS,
         **SoftmaxClassifier._parameter_constraints,
         "inputs": [dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -239,6 +241,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         verbose=0,
         random_state=None,
         dtype="auto",
+        shuffle_buffer=None,
         label_smoothing=0.0,
         allowed_columns=None,
         cost_matrix=None,
@@ -267,6 +270,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             verbose=verbose,
             random_state=random_state,
             dtype=dtype,
+            shuffle_buffer=shuffle_buffer,
             label_smoothing=label_smoothing,
             allowed_columns=allowed_columns,
             cost_matrix=cost_matrix,

@@ -262,6 +262,12 @@ dtype : {"auto", "float32", "float64"}, default="auto"
     policy and float type are not used. Results are float64, or float32 for an X of
     float32.
 """
+_SHUFFLE_BUFFER = """\
+shuffle_buffer : int, default=None
+    Rows that are read at a time and shuffled together, where X is on disk and has more rows: a
+    memory-mapped file, a Dask array or a data set of Arrow. Their blocks come in random order; a
+    larger block is read as a whole. None: as many rows as 256 MB hold.
+"""
 _ALLOWED_COLUMNS = """\
 allowed_columns : column names, numbers, slice, bool mask or callable, default=None
     Columns of X that hold the mask, in the order of `classes`, selected as in

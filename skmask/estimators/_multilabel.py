@@ -18,7 +18,7 @@ from skmask.data._parameters import Interval
 from skmask.data._sklearn import StrOptions, validate_parameter_constraints
 from skmask.decisions import with_at_least
 from skmask.engine import Loss
-from skmask.estimators._base import OF_MLP, BaseKerasClassifier
+from skmask.estimators._base import OF_BLOCKS, OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._multilabel_rows import (
     by_entry,
@@ -72,6 +72,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         numbers; for one class per row, the labels of `y`.
     {optimizer}
     {training}
+    {shuffle_buffer}
     pos_weight : "balanced", float, array-like of shape (n_labels,), Series, dict, one-row \
             DataFrame, or None, default="balanced"
         Factor on the loss of a label's positives. "balanced": the weight of the label's
@@ -161,6 +162,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     _parameter_constraints = {
         **OF_MLP,
+        **OF_BLOCKS,
         **BaseKerasClassifier._parameter_constraints,
         "inputs": [dict, None],
         "pos_weight": [
@@ -204,6 +206,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         verbose=0,
         random_state=None,
         dtype="auto",
+        shuffle_buffer=None,
         pos_weight="balanced",
         loss="weighted_bce",
         threshold=0.5,
@@ -231,6 +234,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             verbose=verbose,
             random_state=random_state,
             dtype=dtype,
+            shuffle_buffer=shuffle_buffer,
             pos_weight=pos_weight,
             loss=loss,
             threshold=threshold,
@@ -551,6 +555,7 @@ def _warn_of_labels_never_predicted(predicted: np.ndarray, fit: Fit) -> None:
 
 def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
     """Return the logits of rows as they were passed, in float64."""
+    X, _ = estimator._opened(X)
     X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
     return fit.predictor(X).astype(np.float64)
 

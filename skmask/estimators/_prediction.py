@@ -15,6 +15,7 @@ from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
 from skmask.data._messages import first_rows
+from skmask.engine import RowSource, is_lazy, read_rows
 
 __all__ = ["Finish", "Predictor", "check_finite_outputs", "type_of_results"]
 
@@ -62,7 +63,7 @@ class Predictor:
 
         Parameters
         ----------
-        X : ndarray or CSR of shape (n_rows, n_features), or ndarray of shape (n_rows, ...)
+        X : ndarray, RowSource or CSR of shape (n_rows, ...)
             At least one row.
         finish : callable `(logits, rows) -> array of the same shape`, default=None
             Applied to the logits of a slice of the rows, while they are in the caches.
@@ -76,6 +77,8 @@ class Predictor:
         ValueError
             For rows that the network cannot compute, and those whose logits are not finite.
         """
+        if is_lazy(X):
+            return self._by_block(X, finish)
         n_rows = X.shape[0]
         step = min(_CHUNK_ROWS, 1 + _CHUNK_NUMBERS // self._numbers_of_a_row(X))
         if n_rows <= step:
@@ -95,6 +98,16 @@ class Predictor:
             of_input = 1 + X.nnz // n_rows
         # A layer is as wide as its weights, at each of the steps.
         return max(of_input, self._n_numbers or math.prod(shape[:-1]) * self._width)
+
+    def _by_block(self, X: RowSource, finish: Finish | None) -> np.ndarray:
+        """Compute the rows of a source one block after the other."""
+        results = np.empty(0)
+        for rows, block in read_rows(X):
+            found = self(block, finish and _from(rows.start, finish))
+            if rows.start == 0:
+                results = np.empty((X.shape[0], *found.shape[1:]), found.dtype)
+            results[rows] = found
+        return results
 
     def _in_chunks(
         self, X: Any, starts: range, finish: Finish | None, apply: Callable[..., Iterable[Any]]
@@ -120,6 +133,11 @@ class Predictor:
             logits = self._forward(X)
             check_finite_outputs(logits, X, rows.start)
             return logits if finish is None else finish(logits, rows)
+
+
+def _from(start: int, finish: Finish) -> Finish:
+    """Return a function for rows that are counted from another one."""
+    return lambda logits, rows: finish(logits, slice(rows.start + start, rows.stop + start))
 
 
 def _n_cores() -> int:

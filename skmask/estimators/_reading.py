@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
+from skmask.data._blocks import Blocks, rows_at_once
 from skmask.data._features import check_features, is_plain_array
 from skmask.data._inputs import check_inputs
 from skmask.data._labels import check_classes, check_labels, encode_labels
@@ -105,12 +106,15 @@ def read_features(
     ----------
     estimator : BaseEstimator
         Only read.
-    X : array-like of shape (n_samples, n_features), or (n_samples, ...) for images
+    X : array-like or Blocks of shape (n_samples, n_features), or (n_samples, ...) for images
+        Blocks that are more than what is shuffled together are returned as they are.
     before : Fit or None
         The fit whose features X must have.
     dtype : type or tuple of types
         The types that X may have; others are cast to the first one.
     """
+    if isinstance(X, Blocks):
+        return _read_blocks(estimator, X, before, dtype)
     if before is not None and "feature_names_in_" not in before.values:
         row_shape, wanted = row_shape_of(before), dtype
         if isinstance(wanted, np.dtype) and is_plain_array(X, row_shape):
@@ -132,6 +136,26 @@ def read_features(
             allow_nd=True,
         )
     return checked, names_learnt(scratch)
+
+
+def _read_blocks(
+    estimator: Any, X: Blocks, before: Fit | None, dtype: Any
+) -> tuple[Any, dict[str, Any]]:
+    names = None if before is None else before.values.get("feature_names_in_")
+    if names is not None:
+        X = X.selecting(names.tolist())
+    if not isinstance(dtype, tuple):
+        X = X.with_dtype(dtype)
+    scratch = scratch_of(estimator, before)
+    if X.names is None or names is None:
+        with naming("X"):  # their number, by scikit-learn's own words
+            validate_data(scratch, np.zeros((1, X.shape[1])), reset=before is None)
+    features = names_learnt(scratch)
+    if X.names is not None and before is None:
+        features["feature_names_in_"] = np.array(X.names, dtype=object)
+    bytes_of_row = X.shape[1] * X.dtype.itemsize
+    is_small = len(X) <= rows_at_once(estimator.shuffle_buffer, bytes_of_row)
+    return (X.whole() if is_small else X), features
 
 
 def read_inputs(

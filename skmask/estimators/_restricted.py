@@ -7,7 +7,7 @@ from scipy import sparse
 from skmask.data._labels import decode_labels
 from skmask.data._parameters import Interval
 from skmask.decisions import softmax
-from skmask.estimators._base import OF_MLP
+from skmask.estimators._base import OF_BLOCKS, OF_MLP
 from skmask.estimators._candidates import candidate_codes, candidate_proba, names_candidates
 from skmask.estimators._docs import documented
 from skmask.estimators._prediction import type_of_results
@@ -46,6 +46,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     {class_weight}
     {optimizer}
     {training}
+    {shuffle_buffer}
     {label_smoothing}
     {allowed_columns}
     sparse_updates : bool, default=False
@@ -103,6 +104,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
 
     _parameter_constraints = {
         **OF_MLP,
+        **OF_BLOCKS,
         **SoftmaxClassifier._parameter_constraints,
         "inputs": [dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -134,6 +136,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         verbose=0,
         random_state=None,
         dtype="auto",
+        shuffle_buffer=None,
         label_smoothing=0.0,
         allowed_columns=None,
         sparse_updates=False,
@@ -160,6 +163,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             verbose=verbose,
             random_state=random_state,
             dtype=dtype,
+            shuffle_buffer=shuffle_buffer,
             label_smoothing=label_smoothing,
             allowed_columns=allowed_columns,
             sparse_updates=sparse_updates,

@@ -3,17 +3,22 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from skmask.data._numbers import check_float32, scaled
+from skmask.engine import LazyRows, is_lazy
 
 __all__ = ["Rows"]
 
 # Weights below 2 to this power may be summed.
 _LARGEST_EXPONENT = 900
+
+# Bytes of an array beyond which its rows are selected and cast when they are read.
+_LARGE = 1 << 26
 
 # Numbers of a sparse argument that are made dense to find equal rows.
 _NUMBERS_TO_MERGE = 1 << 22
@@ -67,11 +72,11 @@ class Rows:
     def __getitem__(self, rows: np.ndarray) -> "Rows":
         return replace(
             self,
-            X=self.X[rows],
+            X=_some_rows(self.X, rows),
             target=self.target[rows],
             weight=self.weight[rows],
             strata=self.strata[rows],
-            columns={name: column[rows] for name, column in self.columns.items()},
+            columns={name: _some_rows(column, rows) for name, column in self.columns.items()},
             lengths=None if self.lengths is None else self.lengths[rows],
             numbers=rows if self.numbers is None else self.numbers[rows],
         )
@@ -94,10 +99,10 @@ class Rows:
         """Merge equal rows, their weights summed, in an order that follows from their content.
 
         Sums over one batch are then the same to the last bit for a row that is repeated and for
-        one that has a weight. Wide sparse rows are left as they are.
+        one that has a weight. Large and wide sparse rows are left as they are.
         """
         parts = [self.X, self.target, *self.columns.values()]
-        if any(
+        if any(map(_is_read_later, parts)) or any(
             sparse.issparse(part) and math.prod(part.shape) > _NUMBERS_TO_MERGE for part in parts
         ):
             return self
@@ -111,7 +116,8 @@ class Rows:
     def with_mean_weight_one(self) -> "Rows":
         """Scale the weights so that those above 0 have a mean of 1."""
         weight = scaled(self.weight)[0]
-        return replace(self, weight=weight / weight[weight > 0].mean(), exponent=0)
+        weight /= (weight if weight.all() else weight[weight > 0]).mean()
+        return replace(self, weight=weight, exponent=0)
 
     def with_weights_as_given(self) -> "Rows":
         """Undo the scaling of the weights; raise where they are beyond float32."""
@@ -138,6 +144,15 @@ class Rows:
         return {name: _in_type(values, dtype, name) for name, values in self.constants.items()}
 
 
+def _is_read_later(values: Any) -> bool:
+    """Say whether rows are selected and cast when they are read, because they are many."""
+    return is_lazy(values) or (isinstance(values, np.ndarray) and values.nbytes > _LARGE)
+
+
+def _some_rows(values: Any, rows: np.ndarray) -> Any:
+    return LazyRows(values, rows) if _is_read_later(values) else values[rows]
+
+
 def _row_bytes(values: Any) -> np.ndarray:
     """Return the content of each row, whatever its type of float: uint8 of shape (n_rows, n)."""
     array = values.toarray() if sparse.issparse(values) else values
@@ -150,6 +165,12 @@ def _in_type(values: Any, dtype: str, name: str) -> Any:
     """Return real numbers in a floating-point type; numbers of classes and masks as they are."""
     if values.dtype.kind != "f" or values.dtype == dtype:
         return values
+    if _is_read_later(values):
+        return LazyRows(values, convert=partial(_cast, dtype=dtype, name=name), dtype=dtype)
+    return _cast(values, dtype, name)
+
+
+def _cast(values: Any, dtype: str, name: str) -> Any:
     is_sparse = sparse.issparse(values)
     numbers = values.data if is_sparse else values
     with np.errstate(over="ignore", under="ignore"):

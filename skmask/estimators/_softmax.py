@@ -10,7 +10,7 @@ from skmask.data._labels import accuracy, decode_labels
 from skmask.data._shares import most_probable_labels
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import decision_values, log_softmax, restricted, softmax
-from skmask.engine import Loss
+from skmask.engine import Loss, some_rows
 from skmask.estimators._base import BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._prediction import type_of_results
@@ -200,10 +200,12 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
         Or, with `finish`, its values for them, row by row.
         """
-        return scores_of(fit, *self._read_to_predict(fit, X, allowed), finish, type_of_results(X))
+        dtype = type_of_results(X)
+        return scores_of(fit, *self._read_to_predict(fit, X, allowed), finish, dtype)
 
     def _read_to_predict(self, fit: Fit, X: Any, allowed: Any) -> tuple[Any, Any]:
         """Return checked rows, and their mask where there is one."""
+        X, _ = self._opened(X)
         # A mask in columns of X is read as given: 1e-50 is no 0.
         has_mask = fit["mask_columns"] is not None
         X, _ = read_features(self, X, fit, FLOATS if has_mask else np.dtype(fit.input_dtype))
@@ -237,8 +239,8 @@ def scores_of(fit: Fit, X: Any, mask: Any, finish: Finish | None, dtype: np.dtyp
     Parameters
     ----------
     fit : Fit
-    X : ndarray or CSR of shape (n_samples, ...)
-    mask : ndarray or CSR that broadcasts to the logits, or None
+    X : ndarray, RowSource or CSR of shape (n_samples, ...)
+    mask : ndarray, RowSource or CSR that broadcasts to the logits, or None
     finish : callable of logits to an array of their shape, or None
     dtype : dtype
         Of the results.
@@ -247,7 +249,8 @@ def scores_of(fit: Fit, X: Any, mask: Any, finish: Finish | None, dtype: np.dtyp
     def finish_rows(logits: np.ndarray, rows: slice) -> np.ndarray:
         logits = logits.astype(np.result_type(logits, dtype), copy=False)
         if mask is not None:
-            logits = restricted(logits, mask if mask.shape[0] != X.shape[0] else mask[rows])
+            of_rows = mask if mask.shape[0] != X.shape[0] else some_rows(mask, rows)
+            logits = restricted(logits, of_rows)
         return logits if finish is None else finish(logits)
 
     return fit.predictor(X, finish_rows).astype(dtype, copy=False)

@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from skmask.data._blocks import Blocks, in_memory, is_on_disk
 from skmask.data._features import check_columns
 from skmask.data._masks import check_allowed, check_labels_allowed
 from skmask.data._shares import check_shares_allowed, has_shares, most_probable, weighed_by_class
 from skmask.data._weights import check_sample_weight
+from skmask.engine import is_lazy
+from skmask.estimators._blocks import allowed_in_blocks, check_labels_allowed_in_blocks
 from skmask.estimators._reading import (
     FLOATS,
     Given,
@@ -84,7 +87,7 @@ def rows_of_labels(
     ----------
     estimator : SoftmaxClassifier
     given : Given
-    X : ndarray or CSR of shape (n_samples, ...)
+    X : ndarray, Blocks or CSR of shape (n_samples, ...)
         Checked; of features, with the mask in some of its columns where `allowed_columns` says so,
         or of sequences.
     y : ndarray of shape (n_samples, ...)
@@ -101,9 +104,10 @@ def rows_of_labels(
     weighed, weight, exponent = weighed_by_class(
         class_weight_for(estimator, given), target, classes, weight
     )
+    frame = X if isinstance(given.X, Blocks) else given.X
     columns = None
     if getattr(estimator, "allowed_columns", None) is not None:
-        columns = check_columns(estimator.allowed_columns, given.X, len(labels))
+        columns = check_columns(estimator.allowed_columns, frame, len(labels))
     inputs = read_inputs(estimator, given, columns)
     X, mask = split_off_allowed(X, given.metadata.get("allowed"), columns, labels)
     if mask is not None:
@@ -120,14 +124,16 @@ def rows_of_labels(
         strata=most_probable(target),
         columns=by_row,
         constants=for_all,
-        exponent=exponent,
+        exponent=int(exponent),
         values={**features, **inputs, **class_values(labels, mask, columns)},
     )
 
 
 def _check_allowed(target: np.ndarray, mask: Any, y: np.ndarray, classes: np.ndarray) -> None:
     """Raise where a row has a class that its mask does not allow."""
-    if target.ndim == 1:
+    if is_lazy(mask):
+        check_labels_allowed_in_blocks(target, mask, y)
+    elif target.ndim == 1:
         check_labels_allowed(target, mask, y)
     else:
         check_shares_allowed(target, mask, classes)
@@ -202,8 +208,15 @@ def split_off_allowed(
                 "allowed must not be given together with allowed_columns; got both. Drop one of "
                 "them."
             )
+        if is_lazy(X):
+            raise ValueError(
+                "allowed_columns must be None where X is read from disk in blocks; got columns. "
+                "Pass the mask as allowed: an array, a memory-mapped file or a Dask array."
+            )
         allowed = "all" if lifted else X[:, columns]
         X = X[:, np.setdiff1d(np.arange(X.shape[1]), columns)]
     if allowed is None or lifted:
         return X, None
-    return X, check_allowed(allowed, n_samples=X.shape[0], classes=labels)
+    if is_lazy(X) and is_on_disk(allowed):
+        return X, allowed_in_blocks(allowed, n_samples=X.shape[0], classes=labels)
+    return X, check_allowed(in_memory(allowed), n_samples=X.shape[0], classes=labels)

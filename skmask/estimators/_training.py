@@ -1,5 +1,6 @@
 """How a fit is put together: rows, network, loss and solver become a job, its result a record."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,10 +11,22 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from skmask.data._blocks import rows_at_once
 from skmask.data._hold_out import held_out_rows
 from skmask.data._inputs import Inputs
 from skmask.data._messages import quote
-from skmask.engine import PENALTY, History, Job, Lbfgs, Loss, OwnNetwork, State, Steps, train
+from skmask.engine import (
+    PENALTY,
+    History,
+    Job,
+    Lbfgs,
+    Loss,
+    OwnNetwork,
+    State,
+    Steps,
+    is_lazy,
+    train,
+)
 from skmask.estimators._candidates import trains_by_candidates
 from skmask.estimators._reading import Given
 from skmask.estimators._record import Fit
@@ -209,6 +222,8 @@ def _parted(estimator: Any, rows: Rows, seed: int, reason: tuple[str, str]) -> t
         cause=reason[0],
         cure=reason[1],
     )
+    if is_lazy(rows.X):  # blocks are read in their order
+        kept, held_out = np.sort(kept), np.sort(held_out)
     return rows[kept], rows[held_out]
 
 
@@ -268,7 +283,14 @@ def _job(
         lengths=rows.lengths,
         by_candidates=trains_by_candidates(parts.network, parts.loss, solver, tables),
         sparse_updates=bool(getattr(estimator, "sparse_updates", False)),
+        window=_window(estimator, rows),
     )
+
+
+def _window(estimator: Any, rows: Rows) -> int:
+    """Return how many rows are shuffled together, where they come in blocks."""
+    bytes_of_row = math.prod(rows.X.shape[1:]) * rows.X.dtype.itemsize
+    return rows_at_once(getattr(estimator, "shuffle_buffer", None), bytes_of_row)
 
 
 def _validation_inputs(validation: Validation | None, dtype: str) -> dict[str, Any]:

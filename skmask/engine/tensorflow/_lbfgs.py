@@ -256,7 +256,7 @@ def _slabs(feed: Feed) -> Any:
     """Yield all rows as arrays, with their number: at once where they are in memory."""
     if feed.resident is not None:
         return [(feed.resident, feed.table.n_rows)]
-    return feed.table.slabs(np.arange(feed.table.n_rows))
+    return feed.table.slabs(feed.table.in_order())
 
 
 def _flat(tensors: Any) -> Any:

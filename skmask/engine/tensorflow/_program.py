@@ -163,7 +163,7 @@ class Program:
 
     def evaluate(self, feed: Feed) -> dict[str, float]:
         """Return the loss and the metrics over all rows, nothing trained."""
-        sums = self._over_feed("_evaluate", feed, [np.arange(feed.table.n_rows)])
+        sums = self._over_feed("_evaluate", feed, [feed.table.in_order()])
         return {name: float(values[0]) for name, values in self._pooled(sums).items()}
 
     def _pooled(self, sums: np.ndarray) -> dict[str, np.ndarray]:

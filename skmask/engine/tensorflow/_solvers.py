@@ -139,7 +139,8 @@ def _lent_steps(job: Job, steps: Steps, feed: Feed) -> Iterator[Solver]:
         constants=tuple((name, v.shape) for name, v in sorted(job.constants.items())),
         stay_sparse=job.stay_sparse,
     )
-    order = order_of(feed.table.n_rows, job.lengths, feed.table.batch_size)
+    table = feed.table
+    order = order_of(table.n_rows, job.lengths, table.batch_size, table.bounds, job.window)
     kind: Any = Program
     if job.by_candidates:
         kind = partial(CandidateProgram, sparse_updates=job.sparse_updates)
