@@ -177,7 +177,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
         Or, with `finish`, its values for them, row by row.
         """
-        X, _ = self._opened(X)
+        X, _ = self._opened(X, before=fit)
         dtype = type_of_results(X)
         # A mask in columns of X is read as given: 1e-50 is no 0.
         has_mask = fit["mask_columns"] is not None
