@@ -256,6 +256,35 @@ def test_mask_on_disk_follows_the_order_of_classes(folder, rows):
     assert_same_weights(found, make().fit(mapped(folder), y, allowed=allowed))
 
 
+@pytest.mark.parametrize("kind", ["memmap", "dask"])
+@pytest.mark.parametrize("loss", ["expected_cost", "weighted_crossentropy", "crossentropy"])
+def test_costs_on_disk_give_the_weights_of_those_in_memory(kind, loss, tmp_path, folder, rows):
+    y = rows[1]
+    costs = np.random.default_rng(1).random((N, K))
+    np.save(tmp_path / "costs.npy", costs)
+    on_disk = mapped(tmp_path, "costs") if kind == "memmap" else da.from_array(costs, chunks=50)
+    clf = make(CostSensitiveClassifier, loss=loss, classes=[2, 0, 1])
+    expected = clone(clf).fit(mapped(folder), y, costs=costs)
+    found = clone(clf).fit(mapped(folder), y, costs=on_disk)
+    np.testing.assert_allclose(found.cost_matrix_, expected.cost_matrix_)
+    for ours, theirs in zip(weights_of(found), weights_of(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_costs_on_disk_that_are_nan_are_an_error_that_names_the_row(folder, rows):
+    costs = np.ones((N, K))
+    costs[60] = np.nan
+    clf = make(CostSensitiveClassifier)
+    with pytest.raises(ValueError, match=r"costs must hold .* in row 20 of those from row 40"):
+        clf.fit(mapped(folder), rows[1], costs=da.from_array(costs, chunks=(40, K)))
+
+
+def test_negative_costs_on_disk_are_an_error_where_the_loss_allows_none(folder, rows):
+    clf = make(CostSensitiveClassifier, loss="weighted_crossentropy")
+    with pytest.raises(ValueError, match="costs must not hold negative costs"):
+        clf.fit(mapped(folder), rows[1], costs=da.full((N, K), -1.0, chunks=(40, K)))
+
+
 def test_other_estimators_read_blocks(folder, rows):
     X, y, _ = rows
     on_disk = mapped(folder)

@@ -1,18 +1,22 @@
 """CostSensitiveClassifier: errors that cost more than others."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 from sklearn.callback import with_callbacks
 
+from skmask.data._blocks import in_memory, is_on_disk
 from skmask.data._costs import check_cost_matrix, check_costs, check_not_negative, costs_of_truth
 from skmask.data._labels import accuracy, decode_labels
 from skmask.data._numbers import scaled
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import cheapest, softmax
-from skmask.engine import Loss
+from skmask.engine import LazyRows, Loss, is_lazy, read_rows
 from skmask.estimators._base import OF_BLOCKS, OF_MLP
+from skmask.estimators._blocks import costs_in_blocks
 from skmask.estimators._docs import documented
 from skmask.estimators._reading import Given
 from skmask.estimators._rows import Rows
@@ -63,6 +67,27 @@ def _mean_costs(costs: np.ndarray, weight: np.ndarray, codes: np.ndarray) -> np.
     total = sums[:, -1:]
     means = np.ldexp(sums[:, :-1] / np.where(total > 0, total, 1), exponent)
     return np.hstack([means, total])
+
+
+def _each_block(costs: Any) -> Iterable[tuple[slice, np.ndarray]]:
+    return read_rows(costs) if is_lazy(costs) else [(slice(None), costs)]
+
+
+def _mean_costs_by_block(costs: Any, weight: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return what `_mean_costs` does, of costs in memory or on disk."""
+    parts = [_mean_costs(part, weight[rows], codes[rows]) for rows, part in _each_block(costs)]
+    return reduce(_pooled, parts)
+
+
+def _in_mean_errors_later(costs: Any, true: np.ndarray) -> LazyRows:
+    """Return costs on disk in the unit of `_in_mean_errors`, divided when they are read."""
+    sums = np.zeros(4)
+    for rows, part in read_rows(costs):
+        sizes = np.abs(part)
+        of_errors = sizes[np.arange(part.shape[1]) != true[rows, np.newaxis]]
+        sums += of_errors.sum(), of_errors.size, sizes.sum(), sizes.size
+    unit = sums[0] / sums[1] if sums[0] else sums[2] / sums[3]
+    return LazyRows(costs, convert=partial(np.multiply, 1 / (unit or 1.0)), dtype=float)
 
 
 def _pooled(seen: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -340,15 +365,19 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         rows = read_softmax_rows(self, given)
         labels, costs = rows.values["announced"], given.metadata.get("costs")
         matrix = check_cost_matrix(self.cost_matrix, labels)
-        seen, depend_on_row, by_row = None, False, None
+        seen, depend_on_row = None, False
+        by_row: Any = None
         if given.continued is not None:
             seen = given.continued["costs_seen"]
             depend_on_row = given.continued["costs_depend_on_row"]
-        if costs is not None:
-            costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
+        if costs is not None and is_lazy(rows.X) and is_on_disk(costs):
+            by_row = costs_in_blocks(costs, n_samples=len(rows), classes=labels)
+        elif costs is not None:
+            costs = check_costs(in_memory(costs), n_samples=len(rows), classes=labels, ndims=(2, 3))
             depend_on_row |= costs.ndim == 3
             by_row = costs_of_truth(costs, rows.target)
-            means = _mean_costs(by_row, rows.weight, rows.target)
+        if by_row is not None:
+            means = _mean_costs_by_block(by_row, rows.weight, rows.target)
             means[:, -1] = rows.in_units_given(means[:, -1])
             seen = means if seen is None else _pooled(seen, means)
         if seen is not None and self.cost_matrix is None:
@@ -358,17 +387,20 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         )
         return self._with_costs_for_the_loss(rows, matrix, by_row)
 
-    def _with_costs_for_the_loss(
-        self, rows: Rows, matrix: np.ndarray, by_row: np.ndarray | None
-    ) -> Rows:
-        name, costs, true = "cost_matrix", matrix, np.arange(len(matrix))
+    def _with_costs_for_the_loss(self, rows: Rows, matrix: np.ndarray, by_row: Any) -> Rows:
+        costs: Any = matrix
+        name, true = "cost_matrix", np.arange(len(matrix))
         if by_row is not None:
             name, costs, true = "costs", by_row, rows.target
         if self.loss == "weighted_crossentropy":
-            check_not_negative(costs, name)
+            for _, block in _each_block(costs):
+                check_not_negative(block, name)
         if self.loss == "crossentropy":
             return rows
-        costs = _in_mean_errors(costs, true, name)
+        if is_lazy(costs):
+            costs = _in_mean_errors_later(costs, true)
+        else:
+            costs = _in_mean_errors(costs, true, name)
         if by_row is None:
             return replace(rows, constants={**rows.constants, name: costs})
         return replace(rows, columns={**rows.columns, name: costs})

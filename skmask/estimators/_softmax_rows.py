@@ -73,6 +73,7 @@ def rows_of_labels(
     """
     classes = np.sort(labels)
     weight = check_sample_weight(given.metadata.get("sample_weight"), len(codes))
+    exponent: Any
     if estimator.class_weight is None:
         weight, exponent = scaled(weight)
     else:
