@@ -172,8 +172,10 @@ def test_fit_by_windows_follows_steps_of_keras_in_the_same_order(on_disk, rows):
 
 def test_predictions_by_block_are_those_of_memory(on_disk, rows):
     X, y, _ = rows
-    clf = make().fit(X, y)
+    clf = make().fit(*on_disk)
     on_disk, _ = on_disk
+    if hasattr(on_disk, "schema"):
+        X = pd.DataFrame(X, columns=NAMES)
     np.testing.assert_allclose(clf.predict_proba(on_disk), clf.predict_proba(X), atol=1e-6)
     assert clf.score(on_disk, y) == clf.score(X, y)
 
@@ -254,9 +256,38 @@ def test_mask_on_disk_follows_the_order_of_classes(folder, rows):
     assert_same_weights(found, make().fit(mapped(folder), y, allowed=allowed))
 
 
-def test_other_estimators_read_blocks(on_disk, rows):
+@pytest.mark.parametrize("kind", ["memmap", "dask"])
+@pytest.mark.parametrize("loss", ["expected_cost", "weighted_crossentropy", "crossentropy"])
+def test_costs_on_disk_give_the_weights_of_those_in_memory(kind, loss, tmp_path, folder, rows):
+    y = rows[1]
+    costs = np.random.default_rng(1).random((N, K))
+    np.save(tmp_path / "costs.npy", costs)
+    on_disk = mapped(tmp_path, "costs") if kind == "memmap" else da.from_array(costs, chunks=50)
+    clf = make(CostSensitiveClassifier, loss=loss, classes=[2, 0, 1])
+    expected = clone(clf).fit(mapped(folder), y, costs=costs)
+    found = clone(clf).fit(mapped(folder), y, costs=on_disk)
+    np.testing.assert_allclose(found.cost_matrix_, expected.cost_matrix_)
+    for ours, theirs in zip(weights_of(found), weights_of(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_costs_on_disk_that_are_nan_are_an_error_that_names_the_row(folder, rows):
+    costs = np.ones((N, K))
+    costs[60] = np.nan
+    clf = make(CostSensitiveClassifier)
+    with pytest.raises(ValueError, match=r"costs must hold .* in row 20 of those from row 40"):
+        clf.fit(mapped(folder), rows[1], costs=da.from_array(costs, chunks=(40, K)))
+
+
+def test_negative_costs_on_disk_are_an_error_where_the_loss_allows_none(folder, rows):
+    clf = make(CostSensitiveClassifier, loss="weighted_crossentropy")
+    with pytest.raises(ValueError, match="costs must not hold negative costs"):
+        clf.fit(mapped(folder), rows[1], costs=da.full((N, K), -1.0, chunks=(40, K)))
+
+
+def test_other_estimators_read_blocks(folder, rows):
     X, y, _ = rows
-    on_disk, _ = on_disk
+    on_disk = mapped(folder)
     Y = np.eye(K, dtype=int)[y]
     for kind, target in ((WeightedMultilabelClassifier, Y), (CostSensitiveClassifier, y)):
         clf = make(kind).fit(on_disk, target)
@@ -273,7 +304,8 @@ def test_tuned_thresholds_come_from_held_out_blocks(on_disk, rows):
 def test_prototypes_read_a_file_into_memory(folder, rows):
     X, y, _ = rows
     found, expected = (
-        PrototypeClassifier(max_iter=5, random_state=0).fit(each, y) for each in (mapped(folder), X)
+        PrototypeClassifier(alpha=1.0, max_iter=300, random_state=0).fit(each, y)
+        for each in (mapped(folder), X)
     )
     assert_same_weights(found, expected)
 
@@ -283,6 +315,7 @@ def test_columns_of_a_data_set_are_taken_by_name(folder, rows):
     clf = make().fit(parquet(folder), "label")
     assert clf.feature_names_in_.tolist() == NAMES
     turned = pa.table({name: X[:, NAMES.index(name)] for name in reversed(NAMES)})
+    turned = turned.append_column("label", pa.array(["text"] * N))  # which is not read
     np.testing.assert_array_equal(
         clf.predict_proba(ds.dataset(turned)), clf.predict_proba(parquet(folder))
     )

@@ -62,10 +62,6 @@ class Blocks(ABC):
         rows = self._read(start, stop)
         return self._checked(rows, start, stop) if self._is_checked else rows
 
-    def selecting(self, names: Sequence[str]) -> "Blocks":
-        """Return the columns of these names, where columns have names."""
-        return self
-
     def whole(self) -> np.ndarray:
         """Return all rows."""
         reader = self.reader()
@@ -226,9 +222,6 @@ class _ArrowRows(Blocks):
         bounds = np.append(0, np.cumsum([n for _, n in sized], dtype=np.int64))
         super().__init__(len(names), np.result_type(*types), bounds, list(names))
 
-    def selecting(self, names: Sequence[str]) -> Blocks:
-        return _ArrowRows(self._dataset, names)
-
     def _read(self, start: int, stop: int) -> np.ndarray:
         piece = self._pieces[int(np.searchsorted(self.bounds, start))]
         with _Reading(f"in the block that begins with row {start}"):
@@ -344,7 +337,7 @@ def rows_at_once(buffer: int | None, bytes_of_row: int) -> int:
     return max(1, _BUFFER_BYTES // bytes_of_row) if buffer is None else int(buffer)
 
 
-def opened(X: Any, y: Any, buffer: int | None) -> tuple[Any, Any]:
+def opened(X: Any, y: Any, buffer: int | None, names: Any = None) -> tuple[Any, Any]:
     """Return X as blocks where it is on disk, and y in memory; others as they are.
 
     Parameters
@@ -354,10 +347,11 @@ def opened(X: Any, y: Any, buffer: int | None) -> tuple[Any, Any]:
         The name of a column of X, where X is a data set.
     buffer : int or None
         Rows that are shuffled together.
+    names : list of str, default=None
+        The columns of a data set that are read. None: all but the one of y.
     """
-    names = None
     if _is_dataset(X) and isinstance(y, str):
-        names = [name for name in X.schema.names if name != y]
+        names = [name for name in X.schema.names if name != y] if names is None else names
         y = _labels_of(X, y)
     if is_on_disk(X):
         X = as_blocks(X, buffer, names)

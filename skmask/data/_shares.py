@@ -181,8 +181,8 @@ def weighed_by_class(
         Power of 2 that was taken off the weights.
     """
     if class_weight is None:
-        weight, exponent = scaled(weight)
-        return target, weight, int(exponent)
+        as_given, power = scaled(weight)
+        return target, as_given, int(power)
     rows, codes, share = labelled_parts(target)
     by_class = check_class_weight(class_weight, codes, classes_, weight[rows] * share)
     if target.ndim == 1:

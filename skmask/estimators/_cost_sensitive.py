@@ -1,12 +1,15 @@
 """CostSensitiveClassifier: errors that cost more than others."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.callback import with_callbacks
 
+from skmask.data._blocks import in_memory, is_on_disk
 from skmask.data._costs import check_cost_matrix, check_costs, check_not_negative, costs_of_truth
 from skmask.data._labels import accuracy, decode_labels
 from skmask.data._numbers import scaled
@@ -14,7 +17,9 @@ from skmask.data._parameters import Interval
 from skmask.data._shares import labelled_parts, most_probable_labels
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import cheapest, softmax
+from skmask.engine import LazyRows, is_lazy, read_rows
 from skmask.estimators._base import OF_BLOCKS, OF_MLP
+from skmask.estimators._blocks import costs_in_blocks
 from skmask.estimators._docs import documented
 from skmask.estimators._reading import Given
 from skmask.estimators._rows import Rows
@@ -92,6 +97,32 @@ def _mean_costs(parts: _OfOneLabel, weight: np.ndarray) -> np.ndarray:
     total = sums[:, -1:]
     means = np.ldexp(sums[:, :-1] / np.where(total > 0, total, 1), exponent)
     return np.hstack([means, total])
+
+
+def _check_one_label(target: np.ndarray) -> None:
+    """Raise for shares of the classes, where costs by row are on disk."""
+    if target.ndim != 1:
+        raise ValueError(
+            "costs must be in memory where y holds shares of the classes; got costs on disk. Read "
+            "them, with numpy.asarray, or give one label for each row."
+        )
+
+
+def _on_disk(costs: Any, codes: np.ndarray) -> Iterator[tuple[slice, _OfOneLabel]]:
+    """Yield costs by row block by block, with the rows of each block."""
+    for rows, block in read_rows(costs):
+        yield rows, _OfOneLabel(block, codes[rows], np.ones(len(block)))
+
+
+def _mean_error_on_disk(costs: Any, codes: np.ndarray) -> tuple[float, int]:
+    """Return what `_OfOneLabel.mean_error` does, of costs by row on disk."""
+    sums = np.zeros(4)
+    for _, parts in _on_disk(costs, codes):
+        sizes = np.abs(parts.costs)
+        of_errors = sizes[np.arange(sizes.shape[1]) != parts.codes[:, np.newaxis]]
+        sums += of_errors.sum(), of_errors.size, sizes.sum(), sizes.size
+    mean = sums[0] / sums[1] if sums[0] else sums[2] / sums[3]
+    return float(mean or 1.0), 0
 
 
 def _pooled(seen: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -411,17 +442,25 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         if given.training is not None:
             return self._with_costs_of_validation(rows, given.training, costs)
         matrix = check_cost_matrix(self.cost_matrix, labels)
-        seen, depend_on_row, by_row, parts = None, False, None, None
+        seen, depend_on_row, parts = None, False, None
+        by_row: Any = None
         if given.continued is not None:
             seen = given.continued["costs_seen"]
             depend_on_row = given.continued["costs_depend_on_row"]
-        if costs is not None:
-            costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
+        means = None
+        if costs is not None and is_lazy(rows.X) and is_on_disk(costs):
+            _check_one_label(rows.target)
+            by_row = costs_in_blocks(costs, n_samples=len(rows), classes=labels)
+            on_disk = _on_disk(by_row, rows.target)
+            means = reduce(_pooled, (_mean_costs(part, rows.weight[of]) for of, part in on_disk))
+        elif costs is not None:
+            costs = check_costs(in_memory(costs), n_samples=len(rows), classes=labels, ndims=(2, 3))
             depend_on_row |= costs.ndim == 3
             by_row = costs_of_truth(costs, rows.target)
             numbers, codes, share = labelled_parts(rows.target)
             parts = _OfOneLabel(costs_of_truth(costs[numbers], codes), codes, share)
             means = _mean_costs(parts, rows.weight[numbers])
+        if means is not None:
             means[:, -1] = rows.in_units_given(means[:, -1])
             seen = means if seen is None else _pooled(seen, means)
         if seen is not None and self.cost_matrix is None:
@@ -432,18 +471,24 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         return self._with_costs_for_the_loss(rows, matrix, by_row, parts)
 
     def _with_costs_for_the_loss(
-        self, rows: Rows, matrix: np.ndarray, by_row: np.ndarray | None, parts: _OfOneLabel | None
+        self, rows: Rows, matrix: np.ndarray, by_row: Any, parts: _OfOneLabel | None
     ) -> Rows:
-        name, costs = ("cost_matrix", matrix) if by_row is None else ("costs", by_row)
-        if parts is None:
+        name = "cost_matrix" if by_row is None else "costs"
+        costs: Any = matrix if by_row is None else by_row
+        if by_row is None:
             parts = _OfOneLabel(matrix, np.arange(len(matrix)), np.ones(len(matrix)))
         if self.loss == "weighted_crossentropy":
-            check_not_negative(costs, name)
+            for _, block in read_rows(costs) if is_lazy(costs) else [(None, costs)]:
+                check_not_negative(block, name)
         if self.loss == "crossentropy":
             return rows
-        unit = parts.mean_error()
+        if parts is None:
+            unit = _mean_error_on_disk(costs, rows.target)
+            costs = LazyRows(costs, convert=partial(np.multiply, 1 / unit[0]), dtype=float)
+        else:
+            unit = parts.mean_error()
+            costs = _in_unit(costs, unit, name)
         rows = rows.with_values(cost_unit=unit)
-        costs = _in_unit(costs, unit, name)
         if by_row is None:
             return replace(rows, constants={**rows.constants, name: costs})
         return replace(rows, columns={**rows.columns, name: costs})

@@ -555,7 +555,7 @@ def _warn_of_labels_never_predicted(predicted: np.ndarray, fit: Fit) -> None:
 
 def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
     """Return the logits of rows as they were passed, in float64."""
-    X, _ = estimator._opened(X)
+    X, _ = estimator._opened(X, before=fit)
     X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
     return fit.predictor(X).astype(np.float64)
 

@@ -142,12 +142,10 @@ def _read_blocks(
     estimator: Any, X: Blocks, before: Fit | None, dtype: Any
 ) -> tuple[Any, dict[str, Any]]:
     names = None if before is None else before.values.get("feature_names_in_")
-    if names is not None:
-        X = X.selecting(names.tolist())
     if not isinstance(dtype, tuple):
         X = X.with_dtype(dtype)
     scratch = scratch_of(estimator, before)
-    if X.names is None or names is None:
+    if X.names is None or names is None:  # else it was opened by these names
         with naming("X"):  # their number, by scikit-learn's own words
             validate_data(scratch, np.zeros((1, X.shape[1])), reset=before is None)
     features = names_learnt(scratch)
