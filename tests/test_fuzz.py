@@ -582,6 +582,8 @@ BAD_PARAMETERS = {
     "solver": [*NO_WORD, None, np.array(["adam", "sgd"])],
     "alpha": [*[v for v in NO_SCALAR if v is not False], -1, np.inf],
     "dropout": [*[v for v in NO_SCALAR if v is not False], -0.1, 1, 1.5, np.inf, None],
+    "label_smoothing": [*[v for v in NO_SCALAR if v is not False], -0.1, 1, 1.5, np.inf, None],
+    "inputs": [3, "X", [], [("X", 0)], {}, {0: [0]}, {"X": 99}, {"X": []}, {"X": "X"}, Odd(), len],
     "max_iter": NO_COUNT,
     "tol": [*NO_SCALAR, 0, -1],
     "network": ["mlp", 3, [], Odd()],

@@ -171,8 +171,8 @@ def read_inputs(
     inputs = getattr(estimator, "inputs", None)
     if inputs is not None and not _takes_inputs(estimator.network):
         raise ValueError(
-            "network must be a function `(inputs, n_outputs) -> logits` of a dict of Keras "
-            f"tensors, or a keras.Model, where inputs is given; got {estimator.network!r}. Give "
+            "network must be a function `(inputs, n_outputs) -> logits` of inputs by name, or "
+            f"a keras.Model, where inputs is given; got {estimator.network!r}. Give "
             "one, or set inputs=None."
         )
     found = None if inputs is None else check_inputs(inputs, given.X, mask_columns)

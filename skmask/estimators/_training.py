@@ -145,10 +145,18 @@ def trained(estimator: Any, rows: Rows, parts_of: Callable[[Rows], Parts], plan:
 # Networks.
 
 
-def described_mlp(estimator: Any, rows: Rows) -> Network | OwnNetwork:
-    """Return the network of an estimator that has the parameters of an MLP, for its rows."""
+def described_mlp(estimator: Any, rows: Rows | None = None) -> Network | OwnNetwork:
+    """Return the network of an estimator that has the parameters of an MLP.
+
+    Parameters
+    ----------
+    estimator : estimator
+    rows : Rows, default=None
+        Its rows, where it has the parameter `inputs`.
+    """
     if estimator.network is not None:
-        return own_network(estimator.network, inputs=rows.values.get("inputs"))
+        inputs = None if rows is None else rows.values.get("inputs")
+        return own_network(estimator.network, inputs=inputs)
     return MLP(
         estimator.hidden_layer_sizes,
         estimator.activation,
