@@ -26,7 +26,7 @@ from skmask.estimators._multilabel_rows import (
     read_labelled_rows,
     read_weight,
 )
-from skmask.estimators._reading import Given, read_features, read_inputs
+from skmask.estimators._reading import Given, opened_rows, read_features, read_inputs
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._thresholds import (
@@ -555,7 +555,7 @@ def _warn_of_labels_never_predicted(predicted: np.ndarray, fit: Fit) -> None:
 
 def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
     """Return the logits of rows as they were passed, in float64."""
-    X, _ = estimator._opened(X, before=fit)
+    X, _ = opened_rows(estimator, X, before=fit)
     X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
     return fit.predictor(X).astype(np.float64)
 

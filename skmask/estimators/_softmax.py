@@ -14,7 +14,7 @@ from skmask.engine import Loss, some_rows
 from skmask.estimators._base import BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._prediction import type_of_results
-from skmask.estimators._reading import FLOATS, read_features
+from skmask.estimators._reading import FLOATS, opened_rows, read_features
 from skmask.estimators._record import Fit
 from skmask.estimators._softmax_rows import (
     check_mask_is_given,
@@ -205,7 +205,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
     def _read_to_predict(self, fit: Fit, X: Any, allowed: Any) -> tuple[Any, Any]:
         """Return checked rows, and their mask where there is one."""
-        X, _ = self._opened(X, before=fit)
+        X, _ = opened_rows(self, X, before=fit)
         # A mask in columns of X is read as given: 1e-50 is no 0.
         has_mask = fit["mask_columns"] is not None
         X, _ = read_features(self, X, fit, FLOATS if has_mask else np.dtype(fit.input_dtype))
