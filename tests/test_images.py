@@ -355,14 +355,15 @@ def test_images_after_a_fit_to_features_are_refused(images):
 
 
 @pytest.mark.parametrize(
-    ("network", "name"), [(None, "None"), (MLP((4,)), r"MLP\(hidden_layer_sizes=\(4,\)\)")]
+    ("network", "name"),
+    [(None, "the built-in network"), (MLP((4,)), r"network=MLP\(hidden_layer_sizes=\(4,\)\)")],
 )
 @pytest.mark.parametrize(
     "kind", [RestrictedClassClassifier, CostSensitiveClassifier, WeightedMultilabelClassifier]
 )
 def test_images_for_a_multi_layer_perceptron_are_refused(images, kind, network, name):
     message = (
-        rf"X must have shape \(n_samples, n_features\) for network={name}; got \(90, 8, 8\). Pass "
+        rf"X must have shape \(n_samples, n_features\) for {name}; got \(90, 8, 8\). Pass "
         r"network=skmask.networks.Convolutional\(\), or X.reshape\(len\(X\), -1\)"
     )
     clf = make(kind, network=network)
@@ -372,7 +373,9 @@ def test_images_for_a_multi_layer_perceptron_are_refused(images, kind, network, 
 
 
 def test_images_for_prototypes_are_refused(images):
-    with pytest.raises(ValueError, match=r"n_features\); got \(90, 8, 8\). Pass X.reshape"):
+    with pytest.raises(
+        ValueError, match=r"for the built-in network; got \(90, 8, 8\). Pass X.resh"
+    ):
         PrototypeClassifier().fit(*images)
 
 

@@ -137,9 +137,9 @@ def read_features(
             if cast is X or is_plain_array(cast, row_shape):
                 return cast, {"n_features_in_": before["n_features_in_"]}
     scratch = scratch_of(estimator, before)
-    X = check_features(X)
-    check_row_shape(estimator, X, before)
     with naming("X"):
+        X = check_features(X)
+        check_row_shape(estimator, X, before)
         checked = validate_data(
             scratch,
             X,

@@ -7,7 +7,6 @@ from scipy import sparse
 
 from skmask.data._messages import shown
 from skmask.estimators._record import Fit
-from skmask.networks import Network
 
 __all__ = ["check_row_shape", "row_shape_of"]
 
@@ -42,7 +41,7 @@ def check_row_shape(estimator: Any, X: Any, before: Fit | None) -> None:
             f"X must have two axes where it is sparse; got shape {shape}. Make it dense."
         )
     if before is None:
-        _check_axes(getattr(estimator, "network", None), shape, hasattr(estimator, "network"))
+        _check_axes(estimator, shape)
     else:
         _check_as_in_fit(shape[1:], row_shape_of(before))
 
@@ -69,22 +68,22 @@ def _check_one_size(X: Any) -> None:
         )
 
 
-def _check_axes(network: Any, shape: Shape, has_network: bool) -> None:
-    """Raise where a network does not take rows of so many axes."""
-    is_described = isinstance(network, Network)
-    if is_described and network.takes == "images" and len(shape) < 3:
+def _check_axes(estimator: Any, shape: Shape) -> None:
+    """Raise where the network of an estimator does not take rows of so many axes."""
+    network = getattr(estimator, "network", None)
+    taken = "rows" if network is None else getattr(network, "takes", None)
+    if taken == "images" and len(shape) < 3:
         raise ValueError(
             "X must have shape (n_samples, height, width) or (n_samples, height, width, channels) "
             f"for network={shown(network)}; got {shape}. Reshape it, a single image to "
             "X[np.newaxis]."
         )
-    is_of_features = network is None or (is_described and network.takes == "rows")
-    if is_of_features and len(shape) > 2:
-        of_network = f" for network={shown(network)}" if has_network else ""
-        cure = "network=skmask.networks.Convolutional(), or " if has_network else ""
+    if taken == "rows" and len(shape) > 2:
+        of_network = "the built-in network" if network is None else f"network={shown(network)}"
+        cure = "network=skmask.networks.Convolutional(), or "
         raise ValueError(
-            f"X must have shape (n_samples, n_features){of_network}; got {shape}. Pass {cure}"
-            "X.reshape(len(X), -1)."
+            f"X must have shape (n_samples, n_features) for {of_network}; got {shape}. Pass "
+            f"{cure if hasattr(estimator, 'network') else ''}X.reshape(len(X), -1)."
         )
     if len(shape) > 2 and 0 in shape[1:]:
         raise ValueError(
