@@ -31,6 +31,9 @@ OPTIMIZERS = (
 # The constant that holds the factor of the L2 penalty.
 PENALTY = "penalty"
 
+# Below so many numbers of a dense batch, its products are faster than those of a sparse one.
+_DENSE_BATCH = 1 << 18
+
 Function = str | Callable[..., Any]
 
 
@@ -147,9 +150,12 @@ class Job:
 
     @property
     def stay_sparse(self) -> tuple[str, ...]:
-        """Return the CSR columns that the graph takes as they are."""
+        """Return the CSR columns that the graph takes as they are: X, unless it is narrow."""
+        X = self.columns["X"]
         takes_them = self.graph.takes_sparse and isinstance(self.solver, Steps)
-        return ("X",) if takes_them and sparse.issparse(self.columns["X"]) else ()
+        if not takes_them or not sparse.issparse(X):
+            return ()
+        return ("X",) if self.solver.batch_size * X.shape[1] >= _DENSE_BATCH else ()
 
 
 ReadState = Callable[[], State]
