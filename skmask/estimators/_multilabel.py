@@ -1,6 +1,7 @@
 """WeightedMultilabelClassifier: many labels, of which each row has few."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -35,6 +36,9 @@ from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
 __all__ = ["WeightedMultilabelClassifier"]
+
+# Training rows that are predicted at a time, to see which labels are never predicted.
+_ROWS_AT_ONCE = 4096
 
 # Losses by their names in the package.
 _LOSSES = {
@@ -237,7 +241,11 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         reason = ("threshold='tuned'", "give threshold as a number") if self._is_tuned() else None
         self._fit(X, y, reason_to_hold_out=reason, sample_weight=sample_weight)
         fit = self._fitted()
-        _warn_of_labels_never_predicted(self._predicted(fit, X), fit)
+        X, _ = read_features(self, X, fit, np.dtype(fit.input_dtype))
+        starts = range(0, X.shape[0], _ROWS_AT_ONCE)
+        logits = (fit.predictor(X[k : k + _ROWS_AT_ONCE]).astype(np.float64) for k in starts)
+        parts = (self._decided(fit, each) for each in logits)
+        _warn_of_labels_never_predicted(parts, fit)
         return self
 
     @documented
@@ -275,7 +283,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         return self._predicted(fit, X)
 
     def _predicted(self, fit: Fit, X: Any) -> np.ndarray:
-        logits = _logits(self, fit, X)
+        return self._decided(fit, _logits(self, fit, X))
+
+    def _decided(self, fit: Fit, logits: np.ndarray) -> np.ndarray:
         check_min_labels(self.min_labels, fit["label_names_"])
         above = logits - logit(fit["thresholds_"])
         if fit["is_one_vs_rest"]:
@@ -476,9 +486,11 @@ def _tuned_thresholds(fit: Fit, held_out: Rows | None) -> dict[str, Any]:
     return {"thresholds_": expit(np.fromiter(cutoffs, float))}
 
 
-def _warn_of_labels_never_predicted(predicted: np.ndarray, fit: Fit) -> None:
+def _warn_of_labels_never_predicted(parts: Iterable[np.ndarray], fit: Fit) -> None:
     names = fit["label_names_"]
-    is_there = np.isin(names, predicted) if fit["is_one_vs_rest"] else predicted.any(axis=0)
+    is_there = np.zeros(len(names), bool)
+    for predicted in parts:
+        is_there |= np.isin(names, predicted) if fit["is_one_vs_rest"] else predicted.any(axis=0)
     if not is_there.all():
         warnings.warn(
             f"The labels {quote(names[~is_there])} are never predicted on the training rows. Raise "
