@@ -103,9 +103,18 @@ CONTENDERS = {
 
 
 def used():
-    """Return CPU seconds of this process, and its peak memory in GB (Linux)."""
+    """Return CPU seconds of this process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9
+    return usage.ru_utime + usage.ru_stime
+
+
+def memory(kind):
+    """Return memory of this process in GB (Linux), "VmRSS" for now or "VmHWM" for the peak.
+
+    Not `ru_maxrss`, which counts the peak of the process that started this one.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{kind}:\s+(\d+) kB", status)[1]) * 1024 / 1e9
 
 
 def measure(name, folder):
@@ -116,15 +125,15 @@ def measure(name, folder):
     Y = np.load(f"{folder}/Y.npy")
     model = CONTENDERS[name]()
     n_train = X.shape[0] * 3 // 4
-    seconds, memory = used()
+    seconds, before = used(), memory("VmRSS")
     model.fit(X[:n_train], Y[:n_train])
-    seconds_after, peak = used()
+    seconds, peak = used() - seconds, memory("VmHWM")
     predicted = model.predict(X[n_train:])
     scores = {
         f"{kind}-F1": f1_score(Y[n_train:], predicted, average=kind, zero_division=0)
         for kind in ("micro", "macro")
     }
-    taken = {"CPU seconds": seconds_after - seconds, "GB": peak - memory, "GB in all": peak}
+    taken = {"CPU seconds": seconds, "GB": peak - before, "GB in all": peak}
     return {"contender": name, **scores, **taken}
 
 
@@ -152,7 +161,7 @@ def main():
     print(f"{X.shape[0]} packages, {X.shape[1]} words, {X.nnz} numbers, {Y.shape[1]} tags.\n")
     with TemporaryDirectory() as folder:
         sparse.save_npz(f"{folder}/X.npz", X)
-        np.save(f"{folder}/Y.npy", Y.astype(np.int8))
+        np.save(f"{folder}/Y.npy", Y)
         rows = [measured_apart(name, folder) for name in CONTENDERS]
     print("| " + " | ".join(rows[0]) + " |")
     print("|---" * len(rows[0]) + "|")

@@ -14,14 +14,14 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask.engine import _table
+from skmask.engine import Job, Loss, Steps, _job, _table
 from skmask.engine._csr import csr_parts, most_stored
 from skmask.engine._order import epoch_order
 from skmask.engine._table import Table
-from skmask.engine.tensorflow import count_traces
+from skmask.engine.tensorflow import count_traces, graph_of
 from skmask.estimators import _prediction
 from skmask.estimators._rows import Rows
-from skmask.networks import Network
+from skmask.networks import MLP, Network, Signature
 
 N, M, K = 70, 40, 3
 COSTS = np.array([[0, 1, 2], [3, 0, 1], [1, 4, 0]])
@@ -30,6 +30,11 @@ ESTIMATORS = {
     "cost-sensitive": lambda *args, **kw: CostSensitiveClassifier(*args, cost_matrix=COSTS, **kw),
     "multilabel": lambda *args, **kw: WeightedMultilabelClassifier(*args, threshold=0.3, **kw),
 }
+
+
+@pytest.fixture(autouse=True)
+def narrow_rows_stay_sparse(monkeypatch):
+    monkeypatch.setattr(_job, "_DENSE_BATCH", 0)
 
 
 def thin_rows(n_rows=N, seed=0, share=0.1):
@@ -112,7 +117,7 @@ def test_sparse_fit_equals_dense_fit_with_any_optimizer(name):
     "settings",
     [
         {"alpha": 1.0},
-        {"dropout": 0.5, "batch_size": 32},
+        {"dropout": 0.5, "batch_size": 32},  # too few steps for XLA, whose random numbers differ
         {"early_stopping": True},
         {"dtype": "float64"},
     ],
@@ -245,8 +250,8 @@ def test_sparse_mask_and_sparse_rows_equal_dense_ones(monkeypatch):
     monkeypatch.setattr(_table, "_SLAB_ROWS", 256)
     X, y = thin_rows(600)
     allowed = np.eye(K, dtype=bool)[y] | (np.random.default_rng(1).random((600, K)) < 0.5)
-    one = restricted().fit(X, y, allowed=allowed)
-    two = restricted().fit(sparse.csr_array(X), y, allowed=sparse.csr_array(allowed))
+    one = restricted(dtype="float64").fit(X, y, allowed=allowed)
+    two = restricted(dtype="float64").fit(sparse.csr_array(X), y, allowed=sparse.csr_array(allowed))
     for a, b in zip(weights_of(one), weights_of(two), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
@@ -285,6 +290,15 @@ def test_wide_sparse_rows_are_never_dense(name):
         tracemalloc.stop()
     # Weights and moments are 3.6 MB, of which some copies are held; a batch would be 200.
     assert peak < 40e6
+
+
+@pytest.mark.parametrize(("width", "stay_sparse"), [(4095, ()), (4096, ("X",))])
+def test_narrow_rows_are_made_dense(width, stay_sparse, monkeypatch):
+    monkeypatch.setattr(_job, "_DENSE_BATCH", 1 << 18)
+    X = sparse.csr_array((3, width), dtype=np.float32)
+    graph = graph_of(MLP(()), Signature((width,), 2), "float32")
+    job = Job(graph, Loss("restricted_crossentropy"), Steps("adam", batch_size=64), {"X": X})
+    assert job.stay_sparse == stay_sparse
 
 
 def test_casting_of_sparse_rows_shares_the_indices():

@@ -32,6 +32,9 @@ OPTIMIZERS = (
 # The constant that holds the factor of the L2 penalty.
 PENALTY = "penalty"
 
+# Below so many numbers of a dense batch, its products are faster than those of a sparse one.
+_DENSE_BATCH = 1 << 18
+
 Function = str | Callable[..., Any]
 
 
@@ -166,9 +169,11 @@ class Job:
 
     @property
     def stay_sparse(self) -> tuple[str, ...]:
-        """Return the CSR columns that the graph takes as they are."""
+        """Return the CSR columns that the graph takes as they are: X, unless it is narrow."""
+        X = self.columns["X"]
         takes_them = self.graph.takes_sparse and isinstance(self.solver, Steps)
-        of_x = ("X",) if takes_them and sparse.issparse(self.columns["X"]) else ()
+        is_wide = takes_them and self.solver.batch_size * X.shape[1] >= _DENSE_BATCH
+        of_x = ("X",) if is_wide and sparse.issparse(X) else ()
         return (*of_x, "allowed") if self.by_candidates else of_x
 
 

@@ -32,8 +32,8 @@ X : array-like or CSR of shape (n_samples, n_features)
 """
 _FEATURES_FIT = """\
 X : array-like or CSR of shape (n_samples, n_features)
-    Cast to the type of the fit once, see `dtype`. Sparse rows stay sparse in an MLP; for
-    other networks some of them at a time are made dense.
+    Cast to the type of the fit once, see `dtype`. Wide sparse rows stay sparse in an MLP;
+    for other networks some of them at a time are made dense.
 """
 _FEATURES_PART = """\
 X : array-like or CSR of shape (n_samples, n_features)

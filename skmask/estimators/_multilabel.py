@@ -1,6 +1,7 @@
 """WeightedMultilabelClassifier: many labels, of which each row has few."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -17,7 +18,7 @@ from skmask.data._numbers import average, scaled
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import StrOptions, validate_parameter_constraints
 from skmask.decisions import with_at_least
-from skmask.engine import Loss
+from skmask.engine import Loss, some_rows
 from skmask.estimators._base import OF_BLOCKS, OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._multilabel_rows import (
@@ -39,6 +40,9 @@ from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
 __all__ = ["WeightedMultilabelClassifier"]
+
+# Training rows that are predicted at a time, to see which labels are never predicted.
+_ROWS_AT_ONCE = 4096
 
 # Losses by their names in the package.
 _LOSSES = {
@@ -281,7 +285,13 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             sample_weight_val=sample_weight_val,
         )
         fit = self._fitted()
-        _warn_of_labels_never_predicted(self._predicted(fit, X), fit)
+        X, _ = opened_rows(self, X, before=fit)
+        X, _ = read_features(self, X, fit, np.dtype(fit.input_dtype))
+        starts = range(0, X.shape[0], _ROWS_AT_ONCE)
+        blocks = (some_rows(X, slice(k, min(k + _ROWS_AT_ONCE, X.shape[0]))) for k in starts)
+        logits = (fit.predictor(block).astype(np.float64) for block in blocks)
+        parts = (self._decided(fit, each) for each in logits)
+        _warn_of_labels_never_predicted(parts, fit)
         return self
 
     @documented
@@ -319,7 +329,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         return self._predicted(fit, X)
 
     def _predicted(self, fit: Fit, X: Any) -> np.ndarray:
-        logits = _logits(self, fit, X)
+        return self._decided(fit, _logits(self, fit, X))
+
+    def _decided(self, fit: Fit, logits: np.ndarray) -> np.ndarray:
         check_min_labels(self.min_labels, fit["label_names_"])
         above = logits - logit(fit["thresholds_"])
         if fit["is_one_vs_rest"]:
@@ -542,9 +554,11 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 # After training.
 
 
-def _warn_of_labels_never_predicted(predicted: np.ndarray, fit: Fit) -> None:
+def _warn_of_labels_never_predicted(parts: Iterable[np.ndarray], fit: Fit) -> None:
     names = fit["label_names_"]
-    is_there = np.isin(names, predicted) if fit["is_one_vs_rest"] else predicted.any(axis=0)
+    is_there = np.zeros(len(names), bool)
+    for predicted in parts:
+        is_there |= np.isin(names, predicted) if fit["is_one_vs_rest"] else predicted.any(axis=0)
     if not is_there.all():
         warnings.warn(
             f"The labels {quote(names[~is_there])} are never predicted on the training rows. Raise "

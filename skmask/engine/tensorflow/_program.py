@@ -76,7 +76,7 @@ class Program:
             if "X" in recipe.stay_sparse:
                 self._optimizer = with_fused_steps(self._optimizer)
             slots = self._optimizer.variables
-            self._fresh_slots = [first_value(slot) for slot in slots]
+            self._fresh_slots = [_compact(first_value(slot)) for slot in slots]
         self._n_weights = len(self._model.variables)
         self._is_penalised = recipe.graph.is_penalised
         self._rates = [k for k, slot in enumerate(slots) if slot.name == "learning_rate"]
@@ -278,6 +278,13 @@ def _while(n_times: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
     return tf.while_loop(
         lambda i, _: i < n_times, body, [tf.constant(0), start], parallel_iterations=1
     )
+
+
+def _compact(values: np.ndarray) -> np.ndarray:
+    """Return an array that holds a number once where all its numbers are equal."""
+    if values.size < 2 or not (values == values.flat[0]).all():
+        return values
+    return np.broadcast_to(values.flat[0], values.shape)
 
 
 def _averages_weights(optimizer: Any) -> bool:
