@@ -475,3 +475,26 @@ def test_validation_rows_beyond_float32_are_refused_by_name():
     with pytest.raises(ValueError, match=message):
         clf.fit(X, y, X_val=X * 1e40, y_val=y)
     assert not hasattr(clf, "classes_")
+
+
+def test_callbacks_of_scikit_learn_hear_of_training_rows_only():
+    told = []
+
+    class Listener:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, *, X=None, metadata=None):
+            told.append((X is rows, sorted(metadata)))
+
+        def on_fit_task_end(self, estimator, context):
+            pass
+
+    rows = X.copy()
+    clf = RestrictedClassClassifier((8,), **FEW).set_callbacks(Listener())
+    clf.fit(rows, y, allowed=ALLOWED, X_val=X, y_val=y, allowed_val=ALLOWED)
+    assert told
+    assert all(each == (True, ["allowed"]) for each in told)
