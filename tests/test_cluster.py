@@ -261,6 +261,8 @@ def test_callbacks_come_back_with_what_they_saw(on_cluster, rows):
 
 # Errors.
 
+ONE_SPLIT = [(np.arange(80), np.arange(80, 120))]  # one fit: no other is left running
+
 
 @pytest.mark.usefixtures("on_cluster")
 def test_message_of_a_worker_arrives(rows):
@@ -268,15 +270,16 @@ def test_message_of_a_worker_arrives(rows):
     wrong = allowed.copy()
     wrong[5] = False
     with pytest.raises(ValueError, match="allowed must leave every row at least one class"):
-        search(make(), (X, y), wrong, learning_rate=[1e-3])
+        cross_validate(make(), X, y, params={"allowed": wrong}, cv=ONE_SPLIT, error_score="raise")
 
 
 @pytest.mark.usefixtures("on_cluster")
 def test_divergence_on_a_worker_arrives_as_such(rows):
     X, y, _ = rows
-    clf = make(optimizer="sgd", network=MLP((8,), activation="linear"), dtype="float32")
+    network = MLP((8,), activation="linear")
+    clf = make(optimizer="sgd", network=network, dtype="float32", learning_rate=1e30)
     with pytest.raises(DivergenceError, match="loss"):
-        search(clf, (X * 1e6, y), None, learning_rate=[1e30])
+        cross_validate(clf, X * 1e6, y, cv=ONE_SPLIT, error_score="raise")
 
 
 # What a worker is like, and what it keeps.
