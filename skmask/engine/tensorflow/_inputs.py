@@ -1,10 +1,9 @@
 """Networks of the user's own with named inputs: each gets its columns of X."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from skmask.data._messages import quote
 from skmask.engine.tensorflow._names import keras
 from skmask.engine.tensorflow._template import as_function, copied, takes
 
@@ -34,15 +33,19 @@ def with_named_inputs(network: Any, columns: Columns) -> Callable[..., Any]:
             raise _other_names(tensors, f"a network that asks for {error.args[0]!r}") from error
         unused = _unused(tensors, inputs, logits)
         if unused:
-            raise _other_names(tensors, f"a network that does not use {quote(unused)[1:-1]}")
+            raise _other_names(tensors, f"a network that does not use {_listed(unused)}")
         return logits
 
     return logits_of
 
 
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
 def _other_names(names: Mapping[str, Any], found: str) -> ValueError:
     return ValueError(
-        f"inputs must name the inputs of network, all and no others; got {quote(names)} for "
+        f"inputs must name the inputs of network, all and no others; got [{_listed(names)}] for "
         f"{found}. Correct inputs or network."
     )
 
@@ -67,7 +70,7 @@ def _outputs_of_model(template: Any, tensors: Mapping[str, Any], n_outputs: int)
     by_key = template.input if hasattr(template, "input") else given
     wanted = dict(by_key) if isinstance(by_key, dict) else {each.name: each for each in given}
     if set(wanted) != set(tensors):
-        raise _other_names(tensors, f"a model with the inputs {quote(wanted)}")
+        raise _other_names(tensors, f"a model with the inputs [{_listed(wanted)}]")
     cast = {name: _as_input(name, tensors[name], each) for name, each in wanted.items()}
     if isinstance(by_key, dict):
         return copy(cast)
