@@ -35,8 +35,8 @@ def machines(monkeypatch):
     made, closed = [], []
     init, close = Machine.__init__, Machine.close
 
-    def note_init(self, *args):
-        init(self, *args)
+    def note_init(self, *args, **kwargs):
+        init(self, *args, **kwargs)
         made.append(self)
 
     def note_close(self):

@@ -59,6 +59,7 @@ def _sweep(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> _Sweep:
     logits, y, weight = (values[counts][order] for values in (logits, y, weight))
     below = np.append(logits[1:], logits[-1:] - 1)
     can_cut = logits != below  # equal logits are on one side
+    can_cut[-1:] = True
     sums = np.cumsum(weight * y), np.cumsum(weight)
     cutoffs = np.clip((logits + below) / 2, -_CUTOFF_AT_MOST, _CUTOFF_AT_MOST)
     return _Sweep(cutoffs[can_cut], *(values[can_cut] for values in sums))
@@ -66,6 +67,11 @@ def _sweep(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> _Sweep:
 
 def _sweeps(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> list[_Sweep]:
     return list(map(_sweep, logits.T, y.T, weight.T))
+
+
+def _best_of_each(sweeps: list[_Sweep], best: Callable[[_Sweep], np.intp]) -> np.ndarray:
+    """Return the cut-off of each label whose number `best` returns, NaN without a positive."""
+    return np.array([sweep.cutoffs[best(sweep)] if sweep.positives else np.nan for sweep in sweeps])
 
 
 def macro_f1_cutoffs(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -81,12 +87,7 @@ def macro_f1_cutoffs(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> n
     ndarray of shape (n_labels,)
         NaN for a label without a positive that counts.
     """
-    return np.array(
-        [
-            sweep.cutoffs[sweep.f1().argmax()] if sweep.positives else np.nan
-            for sweep in _sweeps(logits, y, weight)
-        ]
-    )
+    return _best_of_each(_sweeps(logits, y, weight), lambda sweep: sweep.f1().argmax())
 
 
 def micro_f1_cutoffs(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -132,12 +133,10 @@ def recall_cutoffs(
     Further parameters and results are those of :func:`macro_f1_cutoffs`.
     """
 
-    def cutoff(sweep: _Sweep) -> float:
-        if not sweep.positives:
-            return np.nan
-        return sweep.cutoffs[(sweep.hits >= recall * sweep.positives * (1 - 1e-12)).argmax()]
+    def first_enough(sweep: _Sweep) -> np.intp:
+        return (sweep.hits >= recall * sweep.positives * (1 - 1e-12)).argmax()
 
-    return np.array([cutoff(sweep) for sweep in _sweeps(logits, y, weight)])
+    return _best_of_each(_sweeps(logits, y, weight), first_enough)
 
 
 def precision_cutoffs(
@@ -149,15 +148,12 @@ def precision_cutoffs(
     are those of :func:`macro_f1_cutoffs`.
     """
 
-    def cutoff(sweep: _Sweep) -> float:
-        if not sweep.positives:
-            return np.nan
+    def most_hits(sweep: _Sweep) -> np.intp:
         found = sweep.hits / sweep.predicted
         is_enough = found >= precision * (1 - 1e-12)
-        rank = np.where(is_enough, sweep.hits, 0) if is_enough.any() else found
-        return sweep.cutoffs[rank.argmax()]
+        return (np.where(is_enough, sweep.hits, 0) if is_enough.any() else found).argmax()
 
-    return np.array([cutoff(sweep) for sweep in _sweeps(logits, y, weight)])
+    return _best_of_each(_sweeps(logits, y, weight), most_hits)
 
 
 def over_resamples(

@@ -1,12 +1,14 @@
 """Thresholds of labels: numbers as given, or targets that are reached on rows held out."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
 
 from skmask.data._messages import shown
+from skmask.data._parameters import Interval
 from skmask.data._weights import check_by_label
 from skmask.decisions import (
     macro_f1_cutoffs,
@@ -54,8 +56,7 @@ def thresholds_as_given(threshold: Any, names: np.ndarray) -> np.ndarray:
 
 def _check_rate(threshold: Mapping[str, Any]) -> None:
     ((name, rate),) = threshold.items()
-    is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
-    if not is_number or not 0 < rate <= 1:
+    if not Interval(Real, 0, 1, closed="right").is_satisfied_by(rate):
         raise ValueError(
             f"threshold must ask for a {name} above 0, of at most 1; got {shown(rate)}. Give a "
             f"share, as in {{{name!r}: 0.9}}."

@@ -36,7 +36,7 @@ class Objective:
         self._model = graph.outline()
         trainable = {id(variable) for variable in self._model.trainable_variables}
         self.is_trainable = [id(variable) in trainable for variable in self._model.variables]
-        self._machine = Machine(self._model.variables)
+        self._machine = Machine(self._model.variables, rewrites=False)
 
     @staticmethod
     def key(graph: Graph, loss: Loss, columns: Layout, size: int) -> Hashable | None:
