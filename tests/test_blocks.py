@@ -23,6 +23,7 @@ from skmask import (
 from skmask.engine import LazyRows, read_rows
 from skmask.engine._order import epoch_order, windowed_order
 from skmask.engine._table import Table
+from skmask.estimators._reading import opened_for
 
 N, M, K, WINDOW = 120, 4, 3, 50
 NAMES = list("abcd")
@@ -106,7 +107,7 @@ def test_windows_of_another_epoch_are_others():
 
 
 def test_slabs_of_windows_are_whole_batches_of_the_rows_in_order(on_disk, rows):
-    X = RestrictedClassClassifier(shuffle_buffer=WINDOW)._opened(*on_disk)[0]
+    X = opened_for(make(), *on_disk)[0]
     table = Table({"X": X, "y": np.arange(N)}, batch_size=7)
     windows = list(windowed_order(0, 0, X.bounds, WINDOW))
     order = np.concatenate([numbers for _, numbers in windows])
@@ -120,7 +121,7 @@ def test_slabs_of_windows_are_whole_batches_of_the_rows_in_order(on_disk, rows):
 
 
 def test_rows_of_some_numbers_are_read_from_their_blocks(on_disk, rows):
-    X = RestrictedClassClassifier(shuffle_buffer=WINDOW)._opened(*on_disk)[0]
+    X = opened_for(make(), *on_disk)[0]
     numbers = np.arange(0, N, 3)
     found = [block for _, block in read_rows(LazyRows(X, numbers))]
     assert len(found) > 1
@@ -159,7 +160,7 @@ def test_fit_by_windows_follows_steps_of_keras_in_the_same_order(on_disk, rows):
     clf = make(epochs=1, optimizer="sgd", learning_rate=0.1)
     fitted = clone(clf).fit(*on_disk)
     start = clone(clf).set_params(learning_rate=1e-30).fit(X, y)
-    blocks = clf._opened(*on_disk)[0]
+    blocks = opened_for(clf, *on_disk)[0]
     seed = fitted._record.state.seed
     order = np.concatenate([n for _, n in windowed_order(seed, 0, blocks.bounds, WINDOW)])
     model = start.model_

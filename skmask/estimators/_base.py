@@ -12,12 +12,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skmask.data._blocks import opened
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import HasMethods, StrOptions, validate_parameter_constraints
 from skmask.engine import OPTIMIZERS, DivergenceError, History
 from skmask.estimators._html import DocumentedHtml
-from skmask.estimators._reading import Given
+from skmask.estimators._reading import Given, opened_for
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._training import Parts, Plan, trained
@@ -110,7 +109,7 @@ class BaseKerasClassifier(
         tasks = EpochTasks(self, epochs, X, y, metadata)
         before = self._record if self.warm_start else None
         with self._unfitted_by_divergence():
-            X, y = self._opened(X, y, before)
+            X, y = opened_for(self, X, y, before)
             rows = self._read(Given(X, y, before, metadata=metadata)).that_count()
             tasks.begin()
             plan = Plan(epochs, before, reason_to_hold_out, tasks)
@@ -122,22 +121,12 @@ class BaseKerasClassifier(
         """Train one epoch on rows, from where the last call ended."""
         self._validate_params()
         before = self._record
-        X, y = self._opened(X, y, before)
+        X, y = opened_for(self, X, y, before)
         given = Given(X, y, before, is_partial=True, classes=classes, metadata=metadata)
         with self._unfitted_by_divergence():
             rows = self._read(given).that_count().with_weights_as_given()
             self._record = trained(self, rows, self._parts, Plan(1, before))
         return self
-
-    def _opened(self, X: Any, y: Any = None, before: Fit | None = None) -> tuple[Any, Any]:
-        """Return X as blocks where it is on disk, and where the leaf has a buffer for them.
-
-        Of a data set that comes after a fit, the columns that the fit has names of.
-        """
-        if not hasattr(self, "shuffle_buffer"):
-            return X, y
-        names = None if before is None else before.values.get("feature_names_in_")
-        return opened(X, y, self.shuffle_buffer, None if names is None else names.tolist())
 
     @contextmanager
     def _unfitted_by_divergence(self) -> Iterator[None]:

@@ -28,7 +28,7 @@ from skmask.estimators._multilabel_rows import (
     read_label_matrix,
     read_weight,
 )
-from skmask.estimators._reading import Given, announced_labels, read_features
+from skmask.estimators._reading import Given, announced_labels, opened_for, read_features
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._training import Parts, described_mlp
@@ -493,7 +493,7 @@ def _warn_of_labels_never_predicted(predicted: np.ndarray, fit: Fit) -> None:
 
 def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
     """Return the logits of rows as they were passed, in float64."""
-    X, _ = estimator._opened(X, before=fit)
+    X, _ = opened_for(estimator, X, before=fit)
     X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
     return fit.predictor(X).astype(np.float64)
 

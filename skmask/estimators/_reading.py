@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skmask.data._blocks import Blocks, rows_at_once
+from skmask.data._blocks import Blocks, opened, rows_at_once
 from skmask.data._features import check_features, is_plain_matrix
 from skmask.data._labels import check_classes, check_labels, encode_labels
 from skmask.data._messages import naming, quote
 from skmask.estimators._record import Fit
 
-__all__ = ["Given", "announced_labels", "read_codes", "read_features", "read_labels", "scratch_of"]
+__all__ = [
+    "Given",
+    "announced_labels",
+    "opened_for",
+    "read_codes",
+    "read_features",
+    "read_labels",
+    "scratch_of",
+]
 
 # The types that X is read in by a fit; a prediction reads it in that of the fit.
 FLOATS = (np.float64, np.float32)
@@ -77,6 +85,17 @@ def names_learnt(scratch: Any) -> dict[str, Any]:
     """Return the number and the names of features that validation has set."""
     names = ("n_features_in_", "feature_names_in_")
     return {name: vars(scratch)[name] for name in names if name in vars(scratch)}
+
+
+def opened_for(estimator: Any, X: Any, y: Any = None, before: Fit | None = None) -> tuple[Any, Any]:
+    """Return X as blocks where it is on disk and the estimator has a buffer for them, and y.
+
+    Of a data set that comes after a fit, the columns that the fit has names of.
+    """
+    if not hasattr(estimator, "shuffle_buffer"):
+        return X, y
+    names = None if before is None else before.values.get("feature_names_in_")
+    return opened(X, y, estimator.shuffle_buffer, None if names is None else names.tolist())
 
 
 def read_features(

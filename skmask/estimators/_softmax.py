@@ -13,7 +13,7 @@ from skmask.engine import some_rows
 from skmask.estimators._base import BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._prediction import type_of_results
-from skmask.estimators._reading import FLOATS, read_features
+from skmask.estimators._reading import FLOATS, opened_for, read_features
 from skmask.estimators._record import Fit
 from skmask.estimators._softmax_rows import (
     check_mask_is_given,
@@ -177,7 +177,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
 
         Or, with `finish`, its values for them, row by row.
         """
-        X, _ = self._opened(X, before=fit)
+        X, _ = opened_for(self, X, before=fit)
         dtype = type_of_results(X)
         # A mask in columns of X is read as given: 1e-50 is no 0.
         has_mask = fit["mask_columns"] is not None
