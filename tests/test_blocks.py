@@ -186,6 +186,28 @@ def test_early_stopping_holds_rows_of_blocks_out(on_disk):
     assert len(clf.history_["val_loss"]) == clf.n_iter_ == 3
 
 
+def test_scorer_watches_the_rows_of_blocks_that_are_held_out(on_disk):
+    clf = make(early_stopping=True, monitor="neg_log_loss").fit(*on_disk)
+    np.testing.assert_allclose(clf.validation_scores_, -np.array(clf.history_["val_loss"]), 1e-5)
+
+
+def test_validation_rows_on_disk_are_those_of_memory(on_disk, rows):
+    X, y, _ = rows
+    X_val, y_val = on_disk
+    settings = {"early_stopping": True, "monitor": "neg_log_loss"}
+    clf = make(**settings).fit(X[:70], y[:70], X_val=X_val, y_val=y_val)
+    expected = make(**settings).fit(X[:70], y[:70], X_val=X, y_val=y)
+    np.testing.assert_allclose(clf.history_["val_loss"], expected.history_["val_loss"], 1e-6)
+    np.testing.assert_allclose(clf.validation_scores_, expected.validation_scores_, 1e-6)
+
+
+def test_validation_rows_on_disk_with_a_nan_are_refused_by_name(tmp_path, rows):
+    X, y, _ = rows
+    np.save(tmp_path / "bad.npy", np.where(np.arange(N)[:, np.newaxis] == 77, np.nan, X))
+    with pytest.raises(ValueError, match=r"X_val must hold finite numbers.* row 77"):
+        make().fit(X, y, X_val=mapped(tmp_path, "bad"), y_val=y)
+
+
 def test_partial_fit_goes_on_from_a_fit(on_disk, rows):
     clf = make().fit(*on_disk)
     before = weights_of(clf)

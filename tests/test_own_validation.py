@@ -273,6 +273,17 @@ def test_mask_in_columns_is_taken_from_those_of_validation_rows():
     assert columns.history_ == argument.history_
 
 
+@pytest.mark.parametrize("class_weight", [None, {0: 1, 1: 2, 2: 3}])
+def test_labels_and_shares_of_validation_rows_are_the_same(class_weight):
+    clf = RestrictedClassClassifier((8,), class_weight=class_weight, **FEW)
+    shares = np.eye(K)[y]
+    expected = clone(clf).fit(X, y, X_val=X[:20], y_val=y[:20]).history_
+    for of_training, own in [(y, shares), (shares, y), (shares, shares)]:
+        found = clone(clf).fit(X, of_training, X_val=X[:20], y_val=own[:20]).history_
+        for name in expected:
+            np.testing.assert_allclose(found[name], expected[name], 1e-5)
+
+
 def test_validation_labels_may_lack_a_class():
     rows = y != 2
     clf = RestrictedClassClassifier((8,), class_weight={2: 3}, **FEW)

@@ -41,6 +41,7 @@ class Blocks(ABC):
         self._own_dtype = np.dtype(dtype)
         self.dtype = np.dtype(np.float32 if dtype in (np.float16, np.float32) else float)
         self.names: list[str] | None = names
+        self.argument = "X"
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -49,6 +50,12 @@ class Blocks(ABC):
         """Return the same rows, cast to another type."""
         other = copy(self)
         other.dtype = np.dtype(dtype)
+        return other
+
+    def named(self, argument: str) -> "Blocks":
+        """Return the same rows, called by the name of another argument in messages."""
+        other = copy(self)
+        other.argument = argument
         return other
 
     def as_they_are(self) -> "Blocks":
@@ -61,6 +68,10 @@ class Blocks(ABC):
         """Return a block, checked: floats of shape (stop - start, n_features)."""
         rows = self._read(start, stop)
         return self._checked(rows, start, stop) if self._is_checked else rows
+
+    def part(self, numbers: np.ndarray) -> "Blocks":
+        """Return the rows of these numbers, which rise."""
+        return _PartOfBlocks(self, numbers)
 
     def whole(self) -> np.ndarray:
         """Return all rows."""
@@ -79,11 +90,14 @@ class Blocks(ABC):
     def _checked(self, rows: np.ndarray, start: int, stop: int) -> np.ndarray:
         where = f"the block that begins with row {start}"
         if rows.dtype.kind not in "biuf":
-            raise TypeError(f"X must hold numbers; got {rows.dtype} in {where}. Convert them.")
+            raise TypeError(
+                f"{self.argument} must hold numbers; got {rows.dtype} in {where}. Convert them."
+            )
         if rows.shape != (stop - start, self.shape[1]):
             raise ValueError(
-                f"X must have {stop - start} rows of {self.shape[1]} columns in {where}, as it "
-                f"announces; got shape {rows.shape}. Make the file or the array anew."
+                f"{self.argument} must have {stop - start} rows of {self.shape[1]} columns in "
+                f"{where}, as it announces; got shape {rows.shape}. Make the file or the array "
+                "anew."
             )
         with np.errstate(over="ignore", invalid="ignore"):
             rows = rows.astype(self.dtype, copy=False)
@@ -93,11 +107,27 @@ class Blocks(ABC):
         if is_bad.any():
             found, numbers = rows[is_bad], start + np.flatnonzero(is_bad)
             raise ValueError(
-                f"X must hold finite numbers, which {self.dtype} can hold; got "
+                f"{self.argument} must hold finite numbers, which {self.dtype} can hold; got "
                 f"{quote(found[~np.isfinite(found)])} in {first_rows(numbers)}. Replace them, or "
                 "leave these rows out."
             )
         return rows
+
+
+class _PartOfBlocks(Blocks):
+    """Some rows of blocks, in their order."""
+
+    def __init__(self, blocks: Blocks, numbers: np.ndarray):
+        self._blocks = blocks
+        self._numbers = numbers
+        bounds = np.searchsorted(numbers, blocks.bounds)
+        super().__init__(blocks.shape[1], blocks._own_dtype, bounds, blocks.names)
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        numbers = self._numbers[start:stop]
+        block = int(np.searchsorted(self._blocks.bounds, numbers[0], "right"))
+        first, end = self._blocks.bounds[block - 1 : block + 1].tolist()
+        return self._blocks.read(first, end)[numbers - first]
 
 
 class _BufferReader:
@@ -155,7 +185,7 @@ class _FileRows(Blocks):
         return self.read(0, len(self))
 
     def _read(self, start: int, stop: int) -> np.ndarray:
-        _check_size(self._file)
+        _check_size(self._file, self.argument)
         return self._values[start:stop]
 
 
@@ -172,7 +202,7 @@ class _FileReader:
         return rows.astype(self._rows.dtype, copy=False)
 
 
-def _check_size(values: np.memmap) -> None:
+def _check_size(values: np.memmap, argument: str) -> None:
     """Raise where a file became too short: reading it would end the process."""
     whole: Any = values
     while isinstance(whole.base, np.memmap):
@@ -182,8 +212,8 @@ def _check_size(values: np.memmap) -> None:
     announced, found = whole.offset + whole.nbytes, os.path.getsize(whole.filename)
     if found < announced:
         raise ValueError(
-            f"X must be a file of at least {announced} bytes; got {found}: {whole.filename} ends "
-            "early. Write it anew."
+            f"{argument} must be a file of at least {announced} bytes; got {found}: {whole.filename} "
+            "ends early. Write it anew."
         )
 
 
@@ -204,8 +234,8 @@ class _DaskRows(Blocks):
         rows = np.asarray(self._values[start:stop].compute())
         if rows.dtype != self._values.dtype:
             raise ValueError(
-                f"X must be of {self._values.dtype} in all blocks, as it announces; got "
-                f"{rows.dtype} in the block that begins with row {start}. Cast it by astype."
+                f"{self.argument} must be of {self._values.dtype} in all blocks, as it announces; "
+                f"got {rows.dtype} in the block that begins with row {start}. Cast it by astype."
             )
         return rows
 
@@ -224,14 +254,15 @@ class _ArrowRows(Blocks):
 
     def _read(self, start: int, stop: int) -> np.ndarray:
         piece = self._pieces[int(np.searchsorted(self.bounds, start))]
-        with _Reading(f"in the block that begins with row {start}"):
+        with _Reading(f"in the block that begins with row {start}", self.argument):
             table = piece.to_table(schema=self._dataset.schema, columns=self.names)
         rows = np.empty((table.num_rows, self.shape[1]), self.dtype)
         for number, column in enumerate(table.columns):
             if column.null_count:
                 missing = start + np.flatnonzero(column.is_null().to_numpy())
+                name = self.names[number]  # type: ignore[index]
                 raise ValueError(
-                    f"X must hold numbers; got nothing in column {self.names[number]!r} in "  # type: ignore[index]
+                    f"{self.argument} must hold numbers; got nothing in column {name!r} in "
                     f"{first_rows(missing)}. Fill them, or leave these rows out."
                 )
             rows[:, number] = column.to_numpy()
@@ -241,8 +272,9 @@ class _ArrowRows(Blocks):
 class _Reading:
     """Puts our words before the errors of Arrow."""
 
-    def __init__(self, where: str):
+    def __init__(self, where: str, argument: str = "X"):
         self._where = where
+        self._argument = argument
 
     def __enter__(self) -> None:
         pass
@@ -250,8 +282,8 @@ class _Reading:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, OSError | ValueError | TypeError | NotImplementedError):
             raise ValueError(
-                f"X must be a data set that can be read; got an error {self._where}: {error} Write "
-                "its files anew."
+                f"{self._argument} must be a data set that can be read; got an error {self._where}: "
+                f"{error} Write its files anew."
             ) from error
 
 

@@ -123,7 +123,7 @@ class BaseKerasClassifier(
             X, y = opened_rows(self, X, y, before)
             given = Given(X, y, before, metadata=metadata)
             rows = self._read(given).that_count()
-            validation = read_validation(self._read, rows, metadata, own)
+            validation = read_validation(self, rows, metadata, own)
             tasks.begin()
             plan = Plan(epochs, before, reason_to_hold_out, tasks, given, validation)
             self._record = trained(self, rows, self._parts, plan)

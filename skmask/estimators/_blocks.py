@@ -55,7 +55,7 @@ def _sorted_costs(costs: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def _of_shape(values: Any, argument: str, shape: tuple[int, int]) -> Blocks:
-    blocks = as_blocks(values, None).as_they_are()
+    blocks = as_blocks(values, None).named(argument).as_they_are()
     if blocks.shape != shape:
         raise ValueError(
             f"{argument} must have shape (n_samples, n_classes) = {shape}; got {blocks.shape}. "

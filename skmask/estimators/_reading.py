@@ -14,7 +14,7 @@ from skmask.data._labels import check_classes, check_labels, encode_labels
 from skmask.data._messages import naming, quote
 from skmask.data._shares import check_shares
 from skmask.estimators._record import Fit
-from skmask.estimators._row_shapes import check_row_shape, row_shape_of
+from skmask.estimators._row_shapes import check_row_shape
 from skmask.estimators._rows import Rows
 from skmask.networks import Network
 
@@ -130,7 +130,7 @@ def read_features(
     if isinstance(X, Blocks):
         return _read_blocks(estimator, X, before, dtype)
     if before is not None and "feature_names_in_" not in before.values:
-        row_shape, wanted = row_shape_of(before), dtype
+        row_shape, wanted = before.row_shape, dtype
         if isinstance(wanted, np.dtype) and is_plain_array(X, row_shape):
             with np.errstate(over="ignore"):
                 cast = X.astype(wanted, copy=False)

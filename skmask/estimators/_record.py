@@ -50,6 +50,12 @@ class Fit:
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
+    @property
+    def row_shape(self) -> tuple[int | None, ...]:
+        """Shape of the rows of X, columns of a mask included."""
+        shape = self.signature.input_shape
+        return shape if len(shape) > 1 else (self["n_features_in_"],)
+
     @cached_property
     def predictor(self) -> Predictor:
         """Function of rows to logits."""

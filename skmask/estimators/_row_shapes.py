@@ -8,15 +8,9 @@ from scipy import sparse
 from skmask.data._messages import shown
 from skmask.estimators._record import Fit
 
-__all__ = ["check_row_shape", "row_shape_of"]
+__all__ = ["check_row_shape"]
 
 Shape = tuple[int | None, ...]
-
-
-def row_shape_of(before: Fit) -> Shape:
-    """Return the shape of the rows of X in a fit, columns of a mask included."""
-    shape = before.signature.input_shape
-    return shape if len(shape) > 1 else (before["n_features_in_"],)
 
 
 def check_row_shape(estimator: Any, X: Any, before: Fit | None) -> None:
@@ -43,7 +37,7 @@ def check_row_shape(estimator: Any, X: Any, before: Fit | None) -> None:
     if before is None:
         _check_axes(estimator, shape)
     else:
-        _check_as_in_fit(shape[1:], row_shape_of(before))
+        _check_as_in_fit(shape[1:], before.row_shape)
 
 
 def _shape(X: Any) -> tuple[int, ...] | None:

@@ -14,11 +14,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from skmask.data._blocks import Blocks
 from skmask.data._frames import as_list
 from skmask.data._messages import shown
 from skmask.data._sklearn import part_of
 from skmask.engine import History, State
-from skmask.estimators._reading import Given
+from skmask.estimators._reading import Given, opened_rows
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 
@@ -64,7 +65,10 @@ class Validation:
             return values
         if sparse.issparse(values):
             values = sparse.csr_array(values)
-        return part_of(as_list(values), self.rows.numbers)
+        numbers = np.sort(self.rows.numbers)  # type: ignore[arg-type]
+        if isinstance(values, Blocks):
+            return values.part(numbers)
+        return part_of(as_list(values), numbers)
 
 
 def _has_rows(values: Any) -> bool:
@@ -100,14 +104,23 @@ def split_off_validation(
 class _AsRead:
     """What was learnt from reading training rows, where readers expect a fit before."""
 
-    values: Mapping[str, Any]
+    training: Rows
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        return self.training.values
+
+    @property
+    def row_shape(self) -> tuple[int | None, ...]:
+        shape = self.training.X.shape[1:]
+        return shape if len(shape) > 1 else (self["n_features_in_"],)
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
 
 def read_validation(
-    read: Callable[[Given], Rows],
+    estimator: Any,
     training: Rows,
     metadata: Mapping[str, Any],
     own: Mapping[str, Any],
@@ -116,7 +129,8 @@ def read_validation(
 
     Parameters
     ----------
-    read : callable `Given -> Rows`
+    estimator : estimator
+        Its hook `_read` reads training rows.
     training : Rows
     metadata : mapping of str to anything
         The arguments of training beside X and y.
@@ -131,11 +145,13 @@ def read_validation(
     if not given_names:
         return None
     _check_come_together(given_names)
-    before: Any = _AsRead(training.values)
+    before: Any = _AsRead(training)
     beside = {name: each for name, each in own.items() if name not in ("X", "y")}
-    given = Given(own["X"], own["y"], before, metadata=beside, training=training)
     with naming_validation():
-        rows = read(given)
+        X, y = opened_rows(estimator, own["X"], own["y"], before)
+        X = X.named("X_val") if isinstance(X, Blocks) else X
+        given = Given(X, y, before, metadata=beside, training=training)
+        rows = estimator._read(given)
         if not rows.weight.any():
             raise ValueError(
                 "y must hold a label with a weight above 0; got none. Pass rows that count."
