@@ -13,9 +13,9 @@ from sklearn.model_selection import GridSearchCV
 
 from skmask import CostSensitiveClassifier, RestrictedClassClassifier
 from skmask.decisions import best_candidates, candidate_softmax
-from skmask.engine import _candidates
+from skmask.engine import _table
 from skmask.engine.tensorflow import count_traces
-from skmask.estimators import record_of
+from skmask.estimators import _training, record_of
 from skmask.networks import MLP
 from skmask.onnx import to_onnx
 
@@ -47,17 +47,17 @@ def fitted(many):
 
 
 @pytest.fixture
-def n_tables(monkeypatch):
-    """A list with an entry for each table of candidates that a training makes."""
-    made = []
+def by_candidates(monkeypatch):
+    """A list of whether each training computed the logits of candidates only."""
+    found = []
 
-    class Noted(_candidates.CandidateTable):
-        def __init__(self, *args):
-            made.append(args)
-            super().__init__(*args)
+    def noted(*args):
+        found.append(decide(*args))
+        return found[-1]
 
-    monkeypatch.setattr(_candidates, "CandidateTable", Noted)
-    return made
+    decide = _training.trains_by_candidates
+    monkeypatch.setattr(_training, "trains_by_candidates", noted)
+    return found
 
 
 def weights(clf):
@@ -89,11 +89,11 @@ def assert_same(clf, other, atol):
     ],
     ids=lambda settings: "-".join(settings) or "adam",
 )
-def test_training_equals_that_on_all_classes(many, n_tables, settings):
+def test_training_equals_that_on_all_classes(many, by_candidates, settings):
     X, y, allowed = many
     sample_weight = np.arange(60) % 3 + 0.5
     clf = make(dtype="float64", **settings).fit(X, y, sample_weight, allowed=CSR(allowed))
-    assert n_tables
+    assert by_candidates == [True]
     dense = make(dtype="float64", **settings).fit(X, y, sample_weight, allowed=allowed)
     assert_same(clf, dense, 1e-9)
     for name, values in dense.history_.items():
@@ -155,7 +155,7 @@ def test_training_in_parts_of_the_mask_is_the_same(many, fitted, monkeypatch):
     X, y, allowed = many
     rows = np.tile(np.arange(60), 10)
     whole = make(dtype="float64").fit(X[rows], y[rows], allowed=CSR(allowed[rows]))
-    monkeypatch.setattr(_candidates, "_AT_ONCE", 500)
+    monkeypatch.setattr(_table, "_STORED_AT_ONCE", 500)
     parts = make(dtype="float64").fit(X[rows], y[rows], allowed=CSR(allowed[rows]))
     assert_same(parts, whole, 1e-9)
 
@@ -168,11 +168,24 @@ def test_sparse_rows_train_as_dense_ones(many):
     assert_same(clf, dense, 1e-9)
 
 
-def test_crossentropy_of_the_cost_sensitive_classifier_takes_candidates(many, n_tables):
+def test_mask_of_validation_rows_may_be_of_another_kind(many, by_candidates):
+    X, y, allowed = many
+    own = {"X_val": X[:20], "y_val": y[:20]}
+    masks = [CSR(allowed[:20]), allowed[:20], np.ones(N_CLASSES, bool)]
+    found = [
+        make().fit(X, y, allowed=CSR(allowed), **own, allowed_val=mask).history_ for mask in masks
+    ]
+    assert by_candidates == [True, False, False]
+    np.testing.assert_allclose(found[0]["val_loss"], found[1]["val_loss"], 1e-5)
+    np.testing.assert_allclose(found[0]["loss"], found[2]["loss"], 1e-5)
+    assert found[2]["val_loss"][0] == pytest.approx(np.log(N_CLASSES), abs=0.5)
+
+
+def test_crossentropy_of_the_cost_sensitive_classifier_takes_candidates(many, by_candidates):
     X, y, allowed = many
     clf = CostSensitiveClassifier((4,), classes=np.arange(N_CLASSES), loss="crossentropy", epochs=1)
     clf.fit(X, y, allowed=CSR(allowed))
-    assert n_tables
+    assert by_candidates == [True]
     assert allowed[np.arange(60), clf.predict(X, allowed=CSR(allowed))].all()
 
 
@@ -186,11 +199,13 @@ def test_crossentropy_of_the_cost_sensitive_classifier_takes_candidates(many, n_
     ],
     ids=["dense mask", "many allowed", "adafactor", "own network"],
 )
-def test_training_on_all_classes_where_candidates_do_not_pay(many, n_tables, settings, mask_of):
+def test_training_on_all_classes_where_candidates_do_not_pay(
+    many, by_candidates, settings, mask_of
+):
     X, y, allowed = many
     mask = mask_of(allowed)
     clf = make(epochs=1, **settings).fit(X, y, allowed=mask)
-    assert not n_tables
+    assert by_candidates == [False]
     proba = clf.predict_proba(X, allowed=mask)
     np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
 

@@ -212,8 +212,8 @@ def _check_size(values: np.memmap, argument: str) -> None:
     announced, found = whole.offset + whole.nbytes, os.path.getsize(whole.filename)
     if found < announced:
         raise ValueError(
-            f"{argument} must be a file of at least {announced} bytes; got {found}: {whole.filename} "
-            "ends early. Write it anew."
+            f"{argument} must be a file of at least {announced} bytes; got {found}: "
+            f"{whole.filename} ends early. Write it anew."
         )
 
 
@@ -282,8 +282,8 @@ class _Reading:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, OSError | ValueError | TypeError | NotImplementedError):
             raise ValueError(
-                f"{self._argument} must be a data set that can be read; got an error {self._where}: "
-                f"{error} Write its files anew."
+                f"{self._argument} must be a data set that can be read; got an error "
+                f"{self._where}: {error} Write its files anew."
             ) from error
 
 
