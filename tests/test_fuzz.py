@@ -516,6 +516,8 @@ BAD_PARAMETERS = {
     "batch_size": [*NO_COUNT, "all", None],
     "epochs": [*NO_COUNT, None],
     "n_iter_no_change": [*NO_COUNT, None],
+    "shuffle_buffer": NO_COUNT,
+    "sparse_updates": NO_FLAG,
     "monitor": ["", "unheard of", "val_loss", 3, None, Odd(), ["loss"]],
     "early_stopping": NO_FLAG,
     "warm_start": NO_FLAG,

@@ -469,7 +469,9 @@ def test_sparse_updates_with_a_penalty_are_those_of_all_weights(many):
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["lamb", "nadam", keras.optimizers.Adam(weight_decay=0.1)], ids=str
+    "optimizer",
+    ["lamb", "nadam", keras.optimizers.Adam(weight_decay=0.1)],
+    ids=["lamb", "nadam", "adam with decay"],
 )
 def test_sparse_updates_refuse_other_optimizers(many, optimizer):
     X, y, allowed = many

@@ -683,5 +683,5 @@ def test_network_of_rows_is_refused_for_sequences():
     X, y = make_padded_sequences(20, random_state=0)
     with pytest.raises(ValueError, match="network must take sequences here"):
         MaskedSequenceClassifier(network=MLP((4,)), padding_label="#", epochs=1).fit(X, y)
-    with pytest.raises(ValueError, match="network must take rows here"):
+    with pytest.raises(ValueError, match="network must take rows or images here"):
         RestrictedClassClassifier(network=Recurrent(4), epochs=1).fit(np.eye(4), [0, 1, 0, 1])

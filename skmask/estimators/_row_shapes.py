@@ -43,7 +43,7 @@ def check_row_shape(estimator: Any, X: Any, before: Fit | None) -> None:
 def _shape(X: Any) -> tuple[int, ...] | None:
     """Return the shape of an array-like of one axis or more, None where it has none."""
     try:
-        shape = tuple(X.shape) if hasattr(X, "shape") else np.shape(X)
+        shape = tuple(X.shape) if hasattr(X, "shape") else np.asarray(X).shape
     except ValueError:  # rows of unequal length
         return None
     return shape or None
