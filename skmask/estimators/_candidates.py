@@ -17,6 +17,7 @@ __all__ = ["candidate_codes", "candidate_proba", "names_candidates", "trains_by_
 
 # The loss that has a form for candidates, where labels are not smoothed.
 _LOSS = "restricted_crossentropy"
+_SETTINGS = (("label_smoothing", 0.0),)
 
 # Below this number of classes, or above this share of allowed ones, all logits are faster.
 _CLASSES_AT_LEAST = 512
@@ -34,7 +35,7 @@ def trains_by_candidates(
     It gives the same weights as a training on all logits, to rounding. `tables` are the rows to
     train on, and those to validate on.
     """
-    is_plain = loss.function == _LOSS and not any(value for _, value in loss.settings)
+    is_plain = (loss.function, loss.settings) == (_LOSS, _SETTINGS)
     if not (is_plain and _has_dense_head(network) and all(map(_have_candidates, tables))):
         return False
     from skmask.engine import tensorflow

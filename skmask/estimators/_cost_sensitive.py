@@ -160,6 +160,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     {shuffle_buffer}
     {label_smoothing}
     {allowed_columns}
+    {allowed_rule}
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
         C[i, j] is the cost of predicting class j when the truth is class i. An array is in the
         order of `classes`, or sorted where it is None; a DataFrame is labelled on both axes, in
@@ -237,6 +238,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         "inputs": [dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "allowed_columns": [object, None],
+        "allowed_rule": [callable, None],
         "cost_matrix": ["array-like", None],
         "loss": [StrOptions(set(_LOSSES))],
         "decision": [StrOptions({"min_expected_cost", "argmax"})],
@@ -275,6 +277,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         shuffle_buffer=None,
         label_smoothing=0.0,
         allowed_columns=None,
+        allowed_rule=None,
         cost_matrix=None,
         loss="expected_cost",
         decision="min_expected_cost",
@@ -304,6 +307,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             shuffle_buffer=shuffle_buffer,
             label_smoothing=label_smoothing,
             allowed_columns=allowed_columns,
+            allowed_rule=allowed_rule,
             cost_matrix=cost_matrix,
             loss=loss,
             decision=decision,

@@ -274,6 +274,13 @@ allowed_columns : column names, numbers, slice, bool mask or callable, default=N
     :class:`~sklearn.compose.ColumnTransformer`. They are taken off the features. For tools
     that pass no metadata to `predict`. None: the mask comes as the argument `allowed`.
 """
+_ALLOWED_RULE = """\
+allowed_rule : callable, default=None
+    A function from X as it is passed (array or DataFrame) to the mask of its rows, as `allowed`
+    takes it: for masks that follow from the row. It travels with the estimator, through every
+    tool; to be pickled it must be a function of a module. None: the mask comes as the argument
+    `allowed`.
+"""
 _CLASSES_ATTRIBUTE = """\
 classes_ : ndarray of shape (n_classes,)
     Labels, sorted. All columns of outputs follow them.

@@ -1,19 +1,29 @@
 """RestrictedClassClassifier: classes that are known to be impossible for a row."""
 
+from dataclasses import replace
 from numbers import Real
 
 from scipy import sparse
 
 from skmask.data._labels import decode_labels
 from skmask.data._parameters import Interval
+from skmask.data._sklearn import StrOptions
 from skmask.decisions import softmax
 from skmask.estimators._base import OF_BLOCKS, OF_MLP
 from skmask.estimators._candidates import candidate_codes, candidate_proba, names_candidates
 from skmask.estimators._docs import documented
+from skmask.estimators._mask_in_loss import (
+    REASON_TO_HOLD_OUT,
+    SHARES,
+    restricted_log_loss,
+    share_of_mask,
+)
 from skmask.estimators._prediction import type_of_results
+from skmask.estimators._reading import Given
 from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier, scores_of, smoothed_loss
-from skmask.estimators._training import Parts, described_mlp
+from skmask.estimators._softmax_rows import read_softmax_rows
+from skmask.estimators._training import Choice, Parts, described_mlp
 from skmask.networks import Signature
 
 __all__ = ["RestrictedClassClassifier"]
@@ -49,6 +59,14 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     {shuffle_buffer}
     {label_smoothing}
     {allowed_columns}
+    {allowed_rule}
+    mask_in_loss : float or "auto", default=1.0
+        How far training knows the mask. 1: the softmax of the loss is over the allowed classes.
+        0: it is over all classes, and the mask counts at prediction only. Between: both losses,
+        weighted. "auto": 0 or 1, whichever has the lower loss over the allowed classes on
+        validation rows, or on rows held out; it trains three times. See Notes.
+    mask_in_input : bool, default=False
+        Whether the network also gets the mask, as columns of 0 and 1 behind the features.
     sparse_updates : bool, default=False
         Whether a step of the optimizer takes, in the last layer, only the weights of the classes
         that its batch allows. For many classes and a sparse `allowed`, see Notes: steps are much
@@ -58,6 +76,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     Attributes
     ----------
     {classes_attribute}
+    mask_in_loss_ : float
+        The value of `mask_in_loss` that was used.
     {history}
     {fitted}
 
@@ -109,6 +129,9 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         "inputs": [dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "allowed_columns": [object, None],
+        "allowed_rule": [callable, None],
+        "mask_in_loss": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "mask_in_input": ["boolean"],
         "sparse_updates": ["boolean"],
     }
 
@@ -139,6 +162,9 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         shuffle_buffer=None,
         label_smoothing=0.0,
         allowed_columns=None,
+        allowed_rule=None,
+        mask_in_loss=1.0,
+        mask_in_input=False,
         sparse_updates=False,
     ):
         super().__init__(
@@ -166,6 +192,9 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             shuffle_buffer=shuffle_buffer,
             label_smoothing=label_smoothing,
             allowed_columns=allowed_columns,
+            allowed_rule=allowed_rule,
+            mask_in_loss=mask_in_loss,
+            mask_in_input=mask_in_input,
             sparse_updates=sparse_updates,
         )
 
@@ -222,8 +251,21 @@ class RestrictedClassClassifier(SoftmaxClassifier):
             from skmask.engine import tensorflow
 
             tensorflow.check_sparse_updates(self.optimizer)
+        share = rows.values["mask_in_loss"]
+        if share != "auto":
+            return self._parts_of_share(rows, share)
+        among = [self._parts_of_share(rows, each) for each in SHARES]
+        choice = Choice(among, restricted_log_loss, REASON_TO_HOLD_OUT)
+        return replace(among[0], choice=choice)
+
+    def _parts_of_share(self, rows: Rows, share: float) -> Parts:
         return Parts(
             described_mlp(self, rows),
             Signature(rows.X.shape[1:], len(rows.outputs)),
-            smoothed_loss("restricted_crossentropy", self.label_smoothing),
+            smoothed_loss("restricted_crossentropy", self.label_smoothing, share),
+            conclude=lambda fit, held_out: {"mask_in_loss_": share},
         )
+
+    def _read(self, given: Given) -> Rows:
+        rows = read_softmax_rows(self, given)
+        return rows.with_values(mask_in_loss=share_of_mask(self, given, rows))

@@ -18,8 +18,10 @@ from skmask.estimators._reading import FLOATS, opened_rows, read_features
 from skmask.estimators._record import Fit
 from skmask.estimators._softmax_rows import (
     check_mask_is_given,
+    mask_by_rule,
     read_softmax_rows,
     split_off_allowed,
+    with_mask,
 )
 
 __all__ = ["Finish", "SoftmaxClassifier", "scores_of", "smoothed_loss"]
@@ -44,8 +46,9 @@ class SoftmaxClassifier(BaseKerasClassifier):
     __metadata_request__decision_function = {"allowed": True}
     __metadata_request__score = {"allowed": True}
 
-    # A leaf that takes the mask out of X has a parameter of this name.
+    # A leaf that takes the mask out of X has parameters of these names.
     allowed_columns: Any = None
+    allowed_rule: Any = None
 
     # Public methods.
 
@@ -206,17 +209,21 @@ class SoftmaxClassifier(BaseKerasClassifier):
     def _read_to_predict(self, fit: Fit, X: Any, allowed: Any) -> tuple[Any, Any]:
         """Return checked rows, and their mask where there is one."""
         X, _ = opened_rows(self, X, before=fit)
+        allowed = mask_by_rule(self, X, allowed)
         # A mask in columns of X is read as given: 1e-50 is no 0.
         has_mask = fit["mask_columns"] is not None
         X, _ = read_features(self, X, fit, FLOATS if has_mask else np.dtype(fit.input_dtype))
         check_mask_is_given(fit, allowed)
-        return split_off_allowed(X, allowed, fit["mask_columns"], fit["announced"])
+        X, mask = split_off_allowed(X, allowed, fit["mask_columns"], fit["announced"])
+        if fit.values.get("mask_in_input"):
+            X = with_mask(X, mask, len(fit["announced"]))
+        return X, mask
 
 
 # Losses and prediction.
 
 
-def smoothed_loss(function: str, label_smoothing: float) -> Loss:
+def smoothed_loss(function: str, label_smoothing: float, mask_in_loss: float = 1.0) -> Loss:
     """Return a loss of rows with a label or shares of the classes, and the accuracy beside it.
 
     Parameters
@@ -224,10 +231,15 @@ def smoothed_loss(function: str, label_smoothing: float) -> Loss:
     function : str
         Name of a function of `skmask.nn.losses` that smoothes labels.
     label_smoothing : float
+    mask_in_loss : float, default=1.0
+        Below 1 of a function that has this parameter only.
     """
+    settings: tuple[tuple[str, float], ...] = (("label_smoothing", float(label_smoothing)),)
+    if mask_in_loss < 1:
+        settings += (("mask_in_loss", float(mask_in_loss)),)
     return Loss(
         function,
-        settings=(("label_smoothing", float(label_smoothing)),),
+        settings=settings,
         metrics=(("accuracy", "masked_accuracy"),),
         of_metrics=("labels",),
     )

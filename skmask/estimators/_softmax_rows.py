@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from skmask.data._blocks import Blocks, in_memory, is_on_disk
 from skmask.data._features import check_columns
 from skmask.data._masks import check_allowed, check_labels_allowed
+from skmask.data._messages import shown
 from skmask.data._shares import check_shares_allowed, has_shares, most_probable, weighed_by_class
 from skmask.data._weights import check_sample_weight
 from skmask.engine import is_lazy
@@ -29,11 +31,13 @@ __all__ = [
     "check_mask_is_given",
     "class_values",
     "class_weight_for",
+    "mask_by_rule",
     "needs_mask",
     "read_label_rows",
     "read_softmax_rows",
     "rows_of_labels",
     "split_off_allowed",
+    "with_mask",
 ]
 
 
@@ -109,11 +113,15 @@ def rows_of_labels(
     if getattr(estimator, "allowed_columns", None) is not None:
         columns = check_columns(estimator.allowed_columns, frame, len(labels))
     inputs = read_inputs(estimator, given, columns)
-    X, mask = split_off_allowed(X, given.metadata.get("allowed"), columns, labels)
+    allowed = mask_by_rule(estimator, given.X, given.metadata.get("allowed"))
+    X, mask = split_off_allowed(X, allowed, columns, labels)
     if mask is not None:
         _check_allowed(target, mask, y, classes)
     check_mask_goes_on(given, mask)
     by_row, for_all = _mask_inputs(mask, len(target))
+    if getattr(estimator, "mask_in_input", False):
+        _check_takes_mask(estimator, X, mask)
+        X, features = with_mask(X, mask, len(labels)), {**features, "mask_in_input": True}
     if weighed is not target:  # whose largest share is that of another class, it may be
         by_row = {**by_row, "labels": most_probable(target)}
     return Rows(
@@ -137,6 +145,79 @@ def _check_allowed(target: np.ndarray, mask: Any, y: np.ndarray, classes: np.nda
         check_labels_allowed(target, mask, y)
     else:
         check_shares_allowed(target, mask, classes)
+
+
+def mask_by_rule(estimator: Any, X: Any, allowed: Any) -> Any:
+    """Return the mask as passed, or the one that the parameter `allowed_rule` finds in X.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : anything
+        As it was passed.
+    allowed : mask, "all" or None
+    """
+    rule = getattr(estimator, "allowed_rule", None)
+    if rule is None or (isinstance(allowed, str) and allowed == "all"):
+        return allowed
+    if allowed is not None:
+        raise ValueError(
+            "allowed must not be given together with allowed_rule; got both. Drop one of them."
+        )
+    if estimator.allowed_columns is not None:
+        raise ValueError(
+            "allowed_rule must be None where allowed_columns is given; got both. Drop one of them."
+        )
+    if isinstance(X, Blocks):
+        raise ValueError(
+            "allowed_rule must be None where X is read from disk in blocks; got a rule. Pass the "
+            "mask as allowed: an array, a memory-mapped file or a Dask array."
+        )
+    mask = rule(X)
+    if mask is None or isinstance(mask, str):
+        raise ValueError(
+            f"allowed_rule must return a mask for the rows of X; got {shown(mask)}. Return an "
+            "array of bool of shape (n_samples, n_classes)."
+        )
+    return mask
+
+
+def _check_takes_mask(estimator: Any, X: Any, mask: Any) -> None:
+    """Raise where a mask cannot be columns of the features."""
+    found = None
+    if mask is None:
+        found = "no mask", "Pass allowed"
+    elif len(X.shape) != 2:
+        found = f"X of shape {X.shape}", "Take the mask apart in network"
+    elif is_lazy(X):
+        found = "X that is read from disk in blocks", "Write the mask into the file"
+    elif getattr(estimator, "inputs", None) is not None:
+        found = "inputs", "Name the columns of the mask in inputs"
+    if found is not None:
+        raise ValueError(
+            "mask_in_input must be False without a mask, and where X is no table of features in "
+            f"memory; got {found[0]}. {found[1]}, or set mask_in_input=False."
+        )
+
+
+def with_mask(X: Any, mask: Any, n_classes: int) -> Any:
+    """Return features with a mask behind them, as columns of 0 and 1.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_samples, n_features)
+    mask : ndarray or CSR of bool of shape (n_samples, n_classes) or (1, n_classes), or None
+        None: all classes are allowed.
+    n_classes : int
+    """
+    if mask is None:
+        mask = np.ones((1, n_classes), bool)
+    if not sparse.issparse(mask):
+        mask = np.broadcast_to(mask, (X.shape[0], n_classes))
+    if sparse.issparse(X) or sparse.issparse(mask):
+        parts = [sparse.csr_array(X), sparse.csr_array(mask).astype(X.dtype)]
+        return sparse.csr_array(sparse.hstack(parts, format="csr"))
+    return np.hstack([X, mask.astype(X.dtype)])
 
 
 def class_values(

@@ -1,7 +1,7 @@
 """How a fit is put together: rows, network, loss and solver become a job, its result a record."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -35,7 +35,7 @@ from skmask.estimators._validation import Monitor, Validation, naming_validation
 from skmask.estimators._watching import EpochTasks, Printer
 from skmask.networks import MLP, Network, Signature
 
-__all__ = ["Parts", "Plan", "described_mlp", "own_network", "trained"]
+__all__ = ["Choice", "Parts", "Plan", "described_mlp", "own_network", "trained"]
 
 # Settings of a network that leave its weights their shapes.
 _NOT_IN_SHAPES = ("activation", "dropout", "kernel", "product_form")
@@ -57,6 +57,8 @@ class Parts:
     conclude : callable `(fit, held_out) -> dict`, default=None
         Returns further values of the fit, which follow from the trained network. `held_out` are
         the validation rows, passed or held out, or None.
+    choice : Choice or None, default=None
+        Other parts, of which validation rows choose those that are trained.
     """
 
     network: Network | OwnNetwork
@@ -65,6 +67,26 @@ class Parts:
     solver: Steps | Lbfgs | None = None
     dtype: str | None = None
     conclude: Callable[[Fit, Rows | None], Mapping[str, Any]] | None = None
+    choice: "Choice | None" = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Parts to choose from, by the validation rows that were passed, or by rows held out.
+
+    Parameters
+    ----------
+    among : sequence of Parts
+        Those that come first win ties.
+    loss : callable `(fit, rows) -> float`
+        What a fit loses on validation rows.
+    reason : tuple of str
+        For messages: the parameter that wants rows held out, and how to do without.
+    """
+
+    among: Sequence[Parts]
+    loss: Callable[[Fit, Rows], float]
+    reason: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -116,7 +138,50 @@ def trained(estimator: Any, rows: Rows, parts_of: Callable[[Rows], Parts], plan:
     if before is not None:
         _check_same_labels(rows, before)
     parts = parts_of(rows)
+    if parts.choice is not None:
+        parts = _chosen(parts.choice, estimator, rows, plan, seed)
     rows, validation = _with_validation(estimator, rows, seed, plan)
+    job, start, record = _prepared(estimator, rows, validation, parts, plan, seed)
+    with _whole_epochs_kept(estimator, record, before) as checkpoint:
+        state, history = train(
+            job,
+            start,
+            epochs=plan.epochs,
+            patience=_patience(estimator),
+            score=record.monitor,
+            callbacks=list(estimator.callbacks or ()),
+            watchers=_watchers(estimator, plan, record),
+            checkpoint=checkpoint,
+            verbose=int(estimator.verbose),
+        )
+        return record(state, history)
+
+
+def _chosen(choice: Choice, estimator: Any, rows: Rows, plan: Plan, seed: int) -> Parts:
+    """Return the parts whose training, which nobody watches, loses least on validation rows."""
+    reason = plan.reason_to_hold_out or choice.reason
+    plan = replace(plan, reason_to_hold_out=reason)
+    rows, validation = _with_validation(estimator, rows, seed, plan)
+    losses = []
+    for parts in choice.among:
+        job, start, record = _prepared(estimator, rows, validation, parts, plan, seed)
+        found = train(
+            job, start, epochs=plan.epochs, patience=_patience(estimator), score=record.monitor
+        )
+        losses.append(choice.loss(record(*found), validation.rows))  # type: ignore[union-attr]
+    return choice.among[int(np.argmin(losses))]
+
+
+def _prepared(
+    estimator: Any,
+    rows: Rows,
+    validation: Validation | None,
+    parts: Parts,
+    plan: Plan,
+    seed: int,
+) -> tuple[Job, State, "_Recorder"]:
+    """Return what is trained, from where, and what makes the record."""
+    before = plan.before
     dtype = parts.dtype or _dtype(estimator, rows, plan)
     total_weight = _total_weight(rows)
     if not plan.is_partial:
@@ -127,19 +192,11 @@ def trained(estimator: Any, rows: Rows, parts_of: Callable[[Rows], Parts], plan:
     record = _Recorder(estimator, rows, validation, parts, dtype, job.graph, before, monitor)
     if monitor is not None:
         monitor.record = record
-    with _whole_epochs_kept(estimator, record, before) as checkpoint:
-        state, history = train(
-            job,
-            start,
-            epochs=plan.epochs,
-            patience=int(estimator.n_iter_no_change) if estimator.early_stopping else None,
-            score=monitor,
-            callbacks=list(estimator.callbacks or ()),
-            watchers=_watchers(estimator, plan, record),
-            checkpoint=checkpoint,
-            verbose=int(estimator.verbose),
-        )
-        return record(state, history)
+    return job, start, record
+
+
+def _patience(estimator: Any) -> int | None:
+    return int(estimator.n_iter_no_change) if estimator.early_stopping else None
 
 
 # Networks.

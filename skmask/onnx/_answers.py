@@ -59,9 +59,11 @@ def answers(
     of_results = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
     columns = fit.values.get("mask_columns")
     if columns is not None:
-        X, in_columns = _parted(X, columns, fit.signature.n_features)
+        X, in_columns = _parted(X, columns, fit["n_features_in_"])
         allowed = allowed if isinstance(allowed, str) else in_columns
     mask = _mask(fit, X.graph, allowed)
+    if fit.values.get("mask_in_input"):
+        X = _with_mask(X, mask, len(fit["announced"]))
     if None in fit.signature.input_shape:
         labels, proba = _of_sequences(estimator, fit, X, n_axes, mask, of_results)
     elif "thresholds_" in fit.values:
@@ -76,9 +78,9 @@ def answers(
     return labels, proba.cast(of_results)
 
 
-def _parted(X: Tensor, columns: np.ndarray, n_features: int) -> tuple[Tensor, Tensor]:
+def _parted(X: Tensor, columns: np.ndarray, n_columns: int) -> tuple[Tensor, Tensor]:
     """Return the features and the mask, which are columns of X."""
-    is_mask = np.isin(np.arange(n_features + len(columns)), columns)
+    is_mask = np.isin(np.arange(n_columns), columns)
     mask = ~X.take(columns, 1).equals(0)
     return X.take(np.flatnonzero(~is_mask), 1), mask
 
@@ -90,6 +92,13 @@ def _mask(fit: Any, graph: Graph, allowed: Any) -> Tensor | None:
     if isinstance(allowed, np.ndarray):
         allowed = graph.constant(allowed, bool)
     return allowed.take(np.argsort(fit["announced"]), -1)
+
+
+def _with_mask(X: Tensor, mask: Tensor | None, n_classes: int) -> Tensor:
+    """Return features with the mask behind them, as columns of 0 and 1."""
+    if mask is None:
+        mask = X.graph.constant(np.ones(n_classes), bool)
+    return X.apply("Concat", mask.cast(X.dtype).expanded(X.length(0), n_classes), axis=1)
 
 
 def _logits(fit: Any, X: Tensor) -> Tensor:

@@ -13,7 +13,9 @@ __all__ = [
 ]
 
 
-def restricted_crossentropy(y_true, logits, allowed=None, label_smoothing=0.0):
+def restricted_crossentropy(
+    y_true, logits, allowed=None, label_smoothing=0.0, mask_in_loss=1.0
+):
     """Cross-entropy of the softmax over the allowed classes only.
 
     Parameters
@@ -26,6 +28,8 @@ def restricted_crossentropy(y_true, logits, allowed=None, label_smoothing=0.0):
         True: this class is possible for this row. None: what is not -inf is allowed.
     label_smoothing : float, default=0.0
         Share of the target that is spread evenly over the allowed classes.
+    mask_in_loss : float, default=1.0
+        Share of the restricted loss; the rest is that of the softmax over all classes.
 
     Returns
     -------
@@ -33,12 +37,15 @@ def restricted_crossentropy(y_true, logits, allowed=None, label_smoothing=0.0):
         log sum_{j allowed} exp(logits_j) - logits_y, or, with shares y_j of the classes, minus
         sum_j y_j logits_j; finite for logits of any size.
     """
-    logits = restricted_logits(logits, allowed)
+    all_logits, logits = logits, restricted_logits(logits, allowed)
     share = class_shares(ops.convert_to_tensor(y_true), logits)
     share = smoothed(share, logits, label_smoothing)
     # Select before multiplying: 0 * -inf is NaN, and so would the gradient be.
     true_logits = ops.where(share > 0, logits, ops.zeros_like(logits))
     log_total = ops.logsumexp(logits, axis=-1)
+    if mask_in_loss < 1:
+        of_all = ops.logsumexp(all_logits, axis=-1)
+        log_total = mask_in_loss * log_total + (1 - mask_in_loss) * of_all
     return log_total * ops.sum(share, axis=-1) - ops.sum(share * true_logits, axis=-1)
 
 
