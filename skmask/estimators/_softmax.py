@@ -209,7 +209,7 @@ class SoftmaxClassifier(BaseKerasClassifier):
     def _read_to_predict(self, fit: Fit, X: Any, allowed: Any) -> tuple[Any, Any]:
         """Return checked rows, and their mask where there is one."""
         X, _ = opened_rows(self, X, before=fit)
-        allowed = mask_by_rule(self, X, allowed)
+        allowed = mask_by_rule(self, X, allowed, fit["announced"])
         # A mask in columns of X is read as given: 1e-50 is no 0.
         has_mask = fit["mask_columns"] is not None
         X, _ = read_features(self, X, fit, FLOATS if has_mask else np.dtype(fit.input_dtype))

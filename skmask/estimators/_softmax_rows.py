@@ -8,7 +8,7 @@ from scipy import sparse
 from skmask.data._blocks import Blocks, in_memory, is_on_disk
 from skmask.data._features import check_columns
 from skmask.data._masks import check_allowed, check_labels_allowed
-from skmask.data._messages import shown
+from skmask.data._messages import naming, shown
 from skmask.data._shares import check_shares_allowed, has_shares, most_probable, weighed_by_class
 from skmask.data._weights import check_sample_weight
 from skmask.engine import is_lazy
@@ -113,7 +113,7 @@ def rows_of_labels(
     if getattr(estimator, "allowed_columns", None) is not None:
         columns = check_columns(estimator.allowed_columns, frame, len(labels))
     inputs = read_inputs(estimator, given, columns)
-    allowed = mask_by_rule(estimator, given.X, given.metadata.get("allowed"))
+    allowed = mask_by_rule(estimator, given.X, given.metadata.get("allowed"), labels)
     X, mask = split_off_allowed(X, allowed, columns, labels)
     if mask is not None:
         _check_allowed(target, mask, y, classes)
@@ -147,7 +147,7 @@ def _check_allowed(target: np.ndarray, mask: Any, y: np.ndarray, classes: np.nda
         check_shares_allowed(target, mask, classes)
 
 
-def mask_by_rule(estimator: Any, X: Any, allowed: Any) -> Any:
+def mask_by_rule(estimator: Any, X: Any, allowed: Any, labels: np.ndarray) -> Any:
     """Return the mask as passed, or the one that the parameter `allowed_rule` finds in X.
 
     Parameters
@@ -156,6 +156,8 @@ def mask_by_rule(estimator: Any, X: Any, allowed: Any) -> Any:
     X : anything
         As it was passed.
     allowed : mask, "all" or None
+    labels : ndarray of shape (n_classes,)
+        As announced.
     """
     rule = getattr(estimator, "allowed_rule", None)
     if rule is None or (isinstance(allowed, str) and allowed == "all"):
@@ -179,6 +181,9 @@ def mask_by_rule(estimator: Any, X: Any, allowed: Any) -> Any:
             f"allowed_rule must return a mask for the rows of X; got {shown(mask)}. Return an "
             "array of bool of shape (n_samples, n_classes)."
         )
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    with naming("allowed_rule"):
+        check_allowed(mask, n_samples=n_samples, classes=labels)
     return mask
 
 
