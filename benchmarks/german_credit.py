@@ -11,7 +11,7 @@ Run: python benchmarks/german_credit.py
 
 import numpy as np
 from _compare import write
-from _keel import folds
+from _keel import folds as keel_folds
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -66,7 +66,7 @@ def cost_over(folds, makers):
 
 def main():
     """Print the table."""
-    folds = folds("german", N_FOLDS)
+    folds = keel_folds("german", N_FOLDS)
     refused = np.mean([mean_cost(y, np.ones_like(y), COSTS) for *_, y in folds])
     rows = [{"what": "all refused", "columns": "", "cost": float(refused)}]
     for columns, encoder in ENCODERS.items():
