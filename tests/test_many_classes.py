@@ -170,7 +170,15 @@ def rectangles(monkeypatch):
     [
         (5, {}),
         (6, {"optimizer": "sgd", "learning_rate": 0.5}),
-        (7, {"optimizer": "sgd", "batch_size": 2, "early_stopping": True}),  # under XLA
+        (
+            7,
+            {
+                "optimizer": "sgd",
+                "batch_size": 2,
+                "early_stopping": True,
+                "validation_fraction": 0.4,
+            },
+        ),
         (8, {"optimizer": "sgd", "dropout": 0.5, "batch_size": 3}),
         (9, {"optimizer": "adam", "alpha": 1.0}),
         (10, {"optimizer": "sgd", "sparse_updates": True}),

@@ -1,4 +1,4 @@
-"""Candidates of a batch: one after the other, or in a rectangle where all rows have about as many."""
+"""Candidates of a batch: one after the other, or in a rectangle where rows have about as many."""
 
 from typing import Any, Protocol
 

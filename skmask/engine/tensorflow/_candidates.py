@@ -102,9 +102,7 @@ class CandidateProgram(Program):
         Of the rectangle of candidates. None: they lie one after the other.
     """
 
-    def __init__(
-        self, recipe: Recipe, *, sparse_updates: bool = False, width: int | None = None
-    ):
+    def __init__(self, recipe: Recipe, *, sparse_updates: bool = False, width: int | None = None):
         self._compiled: list[Any] = []
         self._sparse_updates = sparse_updates
         self._layout: Any = OneByOne() if width is None else InRectangle(width)
@@ -191,7 +189,8 @@ class CandidateProgram(Program):
             rows, number = tf.unique(gradient.indices)
             total = tf.math.unsorted_segment_sum(gradient.values, number, tf.size(rows))
             with _rows_only([variable, *self._slots_of(variable)], rows):
-                self._optimizer.update_step(total, variable, rate)
+                # That of the class, which takes a part of a variable.
+                type(self._optimizer).update_step(self._optimizer, total, variable, rate)
         if len(variables) == 2:
             self._optimizer.iterations.assign_add(1)
         else:
