@@ -30,9 +30,9 @@ class Rows:
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n_samples, ...)
+    X : ndarray, RowSource or CSR of shape (n_samples, ...)
     target : ndarray of shape (n_samples, ...)
-        Class numbers, or a 0 or 1 for each label.
+        Class numbers, shares of the classes, or a 0 or 1 for each label.
     weight : ndarray of float64 of shape (n_samples,) or that of `target`
         0 for entries that do not count, below 1 for the rest.
     outputs : ndarray of shape (n_classes,)

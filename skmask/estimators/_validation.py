@@ -61,7 +61,10 @@ class Validation:
     is_part: bool = False
 
     def passed(self, values: Any) -> Any:
-        """Return an argument of `fit` for these rows, in the kind of container it came in."""
+        """Return an argument of `fit` for these rows, with the names that it had.
+
+        Other sparse matrices than CSR become CSR.
+        """
         if not self.is_part:
             return values
         if sparse.issparse(values):

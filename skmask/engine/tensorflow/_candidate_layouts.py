@@ -78,7 +78,7 @@ class InRectangle:
 
     def logits(self, kernel: Any, bias: Any, hidden: Any, batch: Any) -> Any:
         of_classes = tf.gather(kernel, batch["classes"])
-        products = tf.matmul(of_classes, hidden[:, :, tf.newaxis])[:, :, 0]
+        products = tf.reduce_sum(of_classes * hidden[:, tf.newaxis], axis=-1)
         logits = products + tf.gather(bias, batch["classes"])
         return tf.where(batch["is_there"], logits, -float("inf"))
 
