@@ -18,9 +18,10 @@ X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (
 _X_FIT = """\
 X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (n_samples, ...)
     Cast to the type of the fit once, see `dtype`. Wide sparse rows stay sparse in an MLP;
-    for other networks some of them at a time are made dense. Images and other rows of more than one axis need a `network` that takes them, as
-    :class:`skmask.networks.Convolutional` does; scale them, those of uint8 to
-    `X / np.float32(255)`: float32 is not copied to float64, integers are.
+    for other networks some of them at a time are made dense. Images and other rows of more
+    than one axis need a `network` that takes them, as :class:`skmask.networks.Convolutional`
+    does; scale them, those of uint8 to `X / np.float32(255)`: float32 is not copied to
+    float64, integers are.
 """
 _X_PART = """\
 X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (n_samples, ...)
