@@ -56,8 +56,8 @@ class OneByOne:
 class InRectangle:
     """Candidates in a matrix with a row for each row of the batch.
 
-    A short row has its first candidate again at its end, which does not count. Products of matrices
-    take half the time of those of vectors one by one, and XLA compiles them.
+    A short row has its first candidate again at its end, which does not count. Hidden rows are not
+    gathered for each candidate, and XLA, which needs shapes that it knows, can compile the program.
 
     Parameters
     ----------
