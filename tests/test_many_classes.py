@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from skmask import CostSensitiveClassifier, RestrictedClassClassifier
 from skmask.decisions import best_candidates, candidate_softmax
 from skmask.engine import _table
-from skmask.engine.tensorflow import count_traces
+from skmask.engine.tensorflow import _candidates, count_traces
 from skmask.estimators import _training, record_of
 from skmask.networks import MLP
 from skmask.onnx import to_onnx
@@ -149,6 +149,59 @@ def test_second_fit_traces_nothing(many, fitted):
     fewer[np.arange(59), y[1:]] = True
     make().fit(X[1:], y[1:], allowed=CSR(fewer))
     assert count_traces() == before
+
+
+@pytest.fixture
+def rectangles(monkeypatch):
+    """The widths of the rectangles of candidates that programs are made with."""
+    widths = []
+
+    class Noted(_candidates.InRectangle):
+        def __init__(self, width):
+            widths.append(width)
+            super().__init__(width)
+
+    monkeypatch.setattr(_candidates, "InRectangle", Noted)
+    return widths
+
+
+@pytest.mark.parametrize(
+    ("units", "settings"),
+    [
+        (5, {}),
+        (6, {"optimizer": "sgd", "learning_rate": 0.5}),
+        (
+            7,
+            {
+                "optimizer": "sgd",
+                "batch_size": 2,
+                "early_stopping": True,
+                "validation_fraction": 0.4,
+            },
+        ),
+        (8, {"optimizer": "sgd", "dropout": 0.5, "batch_size": 3}),
+        (9, {"optimizer": "adam", "alpha": 1.0}),
+        (10, {"optimizer": "sgd", "sparse_updates": True}),
+    ],
+)
+@pytest.mark.parametrize("at_least", [19, 15])
+def test_rows_with_about_as_many_candidates_equal_all_classes(
+    units, settings, at_least, many, rectangles
+):
+    X, y, _ = many
+    rng = np.random.default_rng(0)
+    allowed = np.zeros((60, N_CLASSES), bool)
+    for row in allowed:
+        row[rng.choice(N_CLASSES, rng.integers(at_least, 20), replace=False)] = True
+    allowed[np.arange(60), y] = True
+    weight = np.arange(60) % 3 + 0.5
+    settings = {"dtype": "float64", "hidden_layer_sizes": (units + at_least,), **settings}
+    clf = make(**settings).fit(X, y, weight, allowed=CSR(allowed))
+    dense = make(**{**settings, "sparse_updates": False}).fit(X, y, weight, allowed=allowed)
+    assert_same(clf, dense, 1e-9)
+    for name, values in dense.history_.items():
+        np.testing.assert_allclose(clf.history_[name], values, atol=1e-9)
+    assert rectangles == [20]
 
 
 def test_training_in_parts_of_the_mask_is_the_same(many, fitted, monkeypatch):

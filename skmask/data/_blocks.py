@@ -11,7 +11,9 @@ import numpy as np
 
 from skmask.data._messages import first_rows, quote
 
-__all__ = ["Blocks", "as_blocks", "in_memory", "is_on_disk", "opened", "rows_at_once"]
+__all__ = [
+    "Blocks", "as_blocks", "in_memory", "is_data_set", "is_on_disk", "opened", "rows_at_once",
+]  # fmt: skip
 
 # Bytes of rows that are shuffled together, unless their number is given.
 _BUFFER_BYTES = 1 << 28
@@ -41,7 +43,9 @@ class Blocks(ABC):
         self._own_dtype = np.dtype(dtype)
         self.dtype = np.dtype(np.float32 if dtype in (np.float16, np.float32) else float)
         self.names: list[str] | None = names
-        self.argument = "X"
+
+    # Of the argument that they are, in messages.
+    argument = "X"
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -50,12 +54,6 @@ class Blocks(ABC):
         """Return the same rows, cast to another type."""
         other = copy(self)
         other.dtype = np.dtype(dtype)
-        return other
-
-    def named(self, argument: str) -> "Blocks":
-        """Return the same rows, called by the name of another argument in messages."""
-        other = copy(self)
-        other.argument = argument
         return other
 
     def as_they_are(self) -> "Blocks":
@@ -68,6 +66,17 @@ class Blocks(ABC):
         """Return a block, checked: floats of shape (stop - start, n_features)."""
         rows = self._read(start, stop)
         return self._checked(rows, start, stop) if self._is_checked else rows
+
+    def numbered(self, columns: Any) -> Any:
+        """Return columns that are called by their names as numbers, others as they are."""
+        is_one = isinstance(columns, str)
+        called = [columns] if is_one else columns
+        if not isinstance(called, list | tuple) or not set(called) <= {*(self.names or ())}:
+            return columns
+        return [self.names.index(name) for name in called]  # type: ignore[union-attr]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self.whole(), dtype)
 
     def part(self, numbers: np.ndarray) -> "Blocks":
         """Return the rows of these numbers, which rise."""
@@ -118,6 +127,7 @@ class _PartOfBlocks(Blocks):
     """Some rows of blocks, in their order."""
 
     def __init__(self, blocks: Blocks, numbers: np.ndarray):
+        self.argument = blocks.argument
         self._blocks = blocks
         self._numbers = numbers
         bounds = np.searchsorted(numbers, blocks.bounds)
@@ -171,7 +181,8 @@ class _BufferReader:
 class _FileRows(Blocks):
     """Rows of a memory-mapped file, which need no buffer: its pages are one."""
 
-    def __init__(self, values: np.memmap, n_rows: int):
+    def __init__(self, values: np.memmap, n_rows: int, argument: str):
+        self.argument = argument
         self._values = np.asarray(values)
         self._file = values
         step = max(1, n_rows // _BLOCKS_AT_ONCE)
@@ -209,7 +220,11 @@ def _check_size(values: np.memmap, argument: str) -> None:
         whole = whole.base
     if whole.filename is None:
         return
-    announced, found = whole.offset + whole.nbytes, os.path.getsize(whole.filename)
+    try:
+        found = os.path.getsize(whole.filename)
+    except OSError:  # a file that was unlinked stays mapped
+        return
+    announced = whole.offset + whole.nbytes
     if found < announced:
         raise ValueError(
             f"{argument} must be a file of at least {announced} bytes; got {found}: "
@@ -220,12 +235,13 @@ def _check_size(values: np.memmap, argument: str) -> None:
 class _DaskRows(Blocks):
     """Rows of a Dask array, in its chunks."""
 
-    def __init__(self, values: Any):
+    def __init__(self, values: Any, argument: str):
         self._values = values
+        self.argument = argument
         if any(map(math.isnan, values.shape)):
             raise ValueError(
-                "X must have chunks of known sizes; got a Dask array of unknown ones. Call its "
-                "compute_chunk_sizes() first."
+                f"{argument} must have chunks of known sizes; got a Dask array of unknown ones. "
+                "Call its compute_chunk_sizes() first."
             )
         bounds = np.append(0, np.cumsum(values.chunks[0]))
         super().__init__(values.shape[1], values.dtype, bounds)
@@ -243,8 +259,11 @@ class _DaskRows(Blocks):
 class _ArrowRows(Blocks):
     """Rows of a data set of Arrow, in the row groups of Parquet, or file by file."""
 
-    def __init__(self, dataset: Any, names: Sequence[str]):
+    def __init__(self, dataset: Any, names: Sequence[str], argument: str):
+        self.argument = argument
         self._dataset = dataset
+        if not names:
+            raise ValueError(f"{argument} must have a column of numbers; got none. Add one.")
         types = [_type_of_column(dataset.schema, name) for name in names]
         with _Reading("at its files"):
             sized = [(piece, n) for piece in _pieces(dataset) if (n := _n_rows(piece))]
@@ -334,19 +353,25 @@ def _is_dask(values: Any) -> bool:
     return _comes_from(values, "dask", "chunks")
 
 
-def _is_dataset(values: Any) -> bool:
+def is_data_set(values: Any) -> bool:
+    """Say whether this is a data set of Arrow."""
     return _comes_from(values, "pyarrow", "get_fragments")
+
+
+def _is_of_joblib(values: np.memmap) -> bool:
+    """Say whether joblib has made this file of an array in memory, for its workers."""
+    return "joblib_memmapping_folder" in str(values.filename)
 
 
 def is_on_disk(values: Any) -> bool:
     """Say whether this is a table of numbers that may be larger than memory."""
     if isinstance(values, np.memmap):
-        is_file = values.ndim == 2 and values.flags.c_contiguous and len(values) > 0
-        return is_file and values.dtype.kind in "biuf"
-    return (_is_dask(values) and values.ndim == 2) or _is_dataset(values)
+        is_table = values.ndim == 2 and values.flags.c_contiguous and len(values) > 0
+        return is_table and values.dtype.kind in "biuf" and not _is_of_joblib(values)
+    return (_is_dask(values) and values.ndim == 2) or is_data_set(values)
 
 
-def as_blocks(values: Any, buffer: int | None, names: Any = None) -> Blocks:
+def as_blocks(values: Any, buffer: int | None, names: Any = None, argument: str = "X") -> Blocks:
     """Return what is on disk as blocks.
 
     Parameters
@@ -356,12 +381,16 @@ def as_blocks(values: Any, buffer: int | None, names: Any = None) -> Blocks:
         Rows that are shuffled together.
     names : list of str, default=None
         The columns of a data set that are read. None: all.
+    argument : str, default="X"
+        For messages.
     """
     if isinstance(values, np.memmap):
-        return _FileRows(values, rows_at_once(buffer, values.shape[1] * values.dtype.itemsize))
+        n_rows = rows_at_once(buffer, values.shape[1] * values.dtype.itemsize)
+        return _FileRows(values, n_rows, argument)
     if _is_dask(values):
-        return _DaskRows(values)
-    return _ArrowRows(values, list(values.schema.names) if names is None else names)
+        return _DaskRows(values, argument)
+    names = list(values.schema.names) if names is None else names
+    return _ArrowRows(values, names, argument)
 
 
 def rows_at_once(buffer: int | None, bytes_of_row: int) -> int:
@@ -369,7 +398,9 @@ def rows_at_once(buffer: int | None, bytes_of_row: int) -> int:
     return max(1, _BUFFER_BYTES // bytes_of_row) if buffer is None else int(buffer)
 
 
-def opened(X: Any, y: Any, buffer: int | None, names: Any = None) -> tuple[Any, Any]:
+def opened(
+    X: Any, y: Any, buffer: int | None, names: Any = None, argument: str = "X"
+) -> tuple[Any, Any]:
     """Return X as blocks where it is on disk, and y in memory; others as they are.
 
     Parameters
@@ -381,14 +412,16 @@ def opened(X: Any, y: Any, buffer: int | None, names: Any = None) -> tuple[Any, 
         Rows that are shuffled together.
     names : list of str, default=None
         The columns of a data set that are read. None: all but the one of y.
+    argument : str, default="X"
+        For messages.
     """
-    if _is_dataset(X) and isinstance(y, str):
+    if is_data_set(X) and isinstance(y, str):
         names = [name for name in X.schema.names if name != y] if names is None else names
         y = _labels_of(X, y)
     if is_on_disk(X):
-        X = as_blocks(X, buffer, names)
+        X = as_blocks(X, buffer, names, argument)
         if not len(X):
-            raise ValueError("X must hold a row at least; got 0 rows. Add some.")
+            raise ValueError(f"{argument} must hold a row at least; got 0 rows. Add some.")
     return X, in_memory(y)
 
 

@@ -92,10 +92,19 @@ def costs_of_truth(costs: np.ndarray, target: np.ndarray) -> np.ndarray:
     return costs[np.arange(len(target)), target]
 
 
-def check_not_negative(costs: np.ndarray, argument: str) -> None:
-    """Raise for costs below 0, with a loss that they would turn into a gain."""
+def check_not_negative(costs: np.ndarray, argument: str, start: int = 0) -> None:
+    """Raise for costs below 0, with a loss that they would turn into a gain.
+
+    Parameters
+    ----------
+    costs : ndarray of two axes
+    argument : str
+        For the message.
+    start : int, default=0
+        Number of the first row.
+    """
     if costs.min() < 0:
-        rows = np.unique(np.argwhere(costs < 0)[:, 0])
+        rows = start + np.unique(np.argwhere(costs < 0)[:, 0])
         raise ValueError(
             f"{argument} must not hold negative costs with loss='weighted_crossentropy'; got "
             f"{quote(costs[costs < 0])} in {first_rows(rows)}. Use loss='expected_cost', or "

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from skmask.data._blocks import Blocks
 from skmask.data._frames import check_no_text
 from skmask.data._messages import quote, shown
 from skmask.data._numbers import check_sparse, unmasked
@@ -74,15 +75,12 @@ def selected_columns(columns: Any, X: Any, argument: str) -> tuple[np.ndarray, i
         columns = columns(X)
     frame = X if hasattr(X, "shape") else np.asarray(X)
     if len(frame.shape) != 2:
-        cure = (
-            "Pass the mask as the argument allowed."
-            if argument == "allowed_columns"
-            else ("Take X apart in network.")
-        )
         raise ValueError(
             f"{argument} must be None for an X whose rows have more than one axis; got X of "
-            f"shape {tuple(frame.shape)}. {cure}"
+            f"shape {tuple(frame.shape)}. Pass the mask as the argument allowed."
         )
+    if isinstance(X, Blocks):
+        columns, frame = X.numbered(columns), np.empty((0, X.shape[1]))
     if isinstance(columns, slice) and columns == slice(None):  # scikit-learn takes it for names
         return np.arange(frame.shape[1]), frame.shape[1]
     try:

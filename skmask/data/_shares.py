@@ -93,7 +93,9 @@ def _normalised(shares: np.ndarray) -> np.ndarray:
     return shares / sums[:, np.newaxis]
 
 
-def check_shares_allowed(shares: np.ndarray, allowed: Any, classes_: np.ndarray) -> None:
+def check_shares_allowed(
+    shares: np.ndarray, allowed: Any, classes_: np.ndarray, *, row_of: np.ndarray | None = None
+) -> None:
     """Raise if a row has a share of a class that it does not allow.
 
     Parameters
@@ -102,16 +104,19 @@ def check_shares_allowed(shares: np.ndarray, allowed: Any, classes_: np.ndarray)
     allowed : ndarray of bool or csr_array of shape (n_samples, n_classes) or (1, n_classes)
     classes_ : ndarray of shape (n_classes,)
         The labels of the columns.
+    row_of : ndarray of int of shape (n_samples,), default=None
+        Number of each row in messages. None: its own.
     """
     rows, codes, _ = labelled_parts(shares)
     mask_rows = rows if allowed.shape[0] == len(shares) else np.zeros_like(rows)
     is_wrong = ~np.asarray(allowed[mask_rows, codes]).ravel().astype(bool)
     if is_wrong.any():
+        bad = np.unique(rows[is_wrong])
         raise ValueError(
             "y must have no share of a class that allowed does not leave its row; got shares of "
             f"{quote(classes_[np.unique(codes[is_wrong])])} in "
-            f"{first_rows(np.unique(rows[is_wrong]))}. Set them to 0 and divide the rows by their "
-            "sums, or correct allowed."
+            f"{first_rows(bad if row_of is None else row_of[bad])}. Set them to 0 and divide "
+            "the rows by their sums, or correct allowed."
         )
 
 

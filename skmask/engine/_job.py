@@ -35,6 +35,9 @@ PENALTY = "penalty"
 # Below so many numbers of a dense batch, its products are faster than those of a sparse one.
 _DENSE_BATCH = 1 << 18
 
+# Candidates that a row may have at most, as a multiple of their mean, to lie in a rectangle.
+_FULL = 1.25
+
 Function = str | Callable[..., Any]
 
 
@@ -175,6 +178,18 @@ class Job:
         is_wide = takes_them and self.solver.batch_size * X.shape[1] >= _DENSE_BATCH
         of_x = ("X",) if is_wide and sparse.issparse(X) else ()
         return (*of_x, "allowed") if self.by_candidates else of_x
+
+    @property
+    def width_of_candidates(self) -> int | None:
+        """Return as many candidates as no row has more of; None where most rows have far less."""
+        if not self.by_candidates:
+            return None
+        masks = [each["allowed"] for each in (self.columns, self.validation) if each is not None]
+        longest = max(int(np.diff(mask.indptr).max()) for mask in masks)
+        step = 1 << max(0, longest.bit_length() - 4)  # few widths, because each is compiled
+        width = -(-longest // step) * step
+        n_rows, n_stored = (sum(n) for n in zip(*((m.shape[0], m.nnz) for m in masks), strict=True))
+        return width if width * n_rows <= _FULL * n_stored else None
 
 
 ReadState = Callable[[], State]

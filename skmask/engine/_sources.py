@@ -1,6 +1,7 @@
 """Rows that are read when they are needed: of large arrays, and block by block from disk."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,8 +20,9 @@ __all__ = [
 
 Spans = Sequence[tuple[int, int]]
 
-# Rows of a large array that are read at a time where they come in order.
+# Rows, and bytes, that are read at a time where they come in order. A block is never cut.
 _ROWS_AT_ONCE = 65536
+_BYTES_AT_ONCE = 1 << 26
 
 
 class RowReader(Protocol):
@@ -142,14 +144,27 @@ def bounds_of(values: Any) -> np.ndarray | None:
 
 
 def read_rows(values: Any) -> Iterable[tuple[slice, np.ndarray]]:
-    """Yield all rows of a source in their order, block by block."""
+    """Yield all rows of a source in their order, one or more blocks at a time."""
+    bytes_of_row = math.prod(values.shape[1:]) * values.dtype.itemsize
+    at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, bytes_of_row)))
     bounds = bounds_of(values)
     if bounds is None:
-        bounds = np.append(np.arange(0, values.shape[0], _ROWS_AT_ONCE), values.shape[0])
+        bounds = np.append(np.arange(0, values.shape[0], at_once), values.shape[0])
     reader = values.reader()
-    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+    for start, stop in _spans(bounds, at_once):
         reader.hold([(start, stop)])
         yield slice(start, stop), reader.take(np.arange(start, stop))
+
+
+def _spans(bounds: np.ndarray, at_once: int) -> Iterator[tuple[int, int]]:
+    """Yield where to begin and to end reading: at most so many rows, but a block at least."""
+    start, n_rows = 0, int(bounds[-1])
+    while start < n_rows:
+        stop = int(bounds[np.searchsorted(bounds, start + at_once, "right") - 1])
+        if stop <= start:
+            stop = int(bounds[np.searchsorted(bounds, start, "right")])
+        yield start, stop
+        start = stop
 
 
 def some_rows(values: Any, rows: slice) -> Any:

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from skmask.engine._csr import Csr, csr_parts, most_stored
 from skmask.engine._order import Windows
-from skmask.engine._sources import bounds_of, is_lazy, reader_of
+from skmask.engine._sources import bounds_of, is_lazy, read_rows, reader_of
 
 Column: TypeAlias = Any  # np.ndarray | RowSource | sparse.csr_array, which has no stubs
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
@@ -71,7 +71,7 @@ class Table:
         stays: bool = False,
     ):
         self.columns = {
-            name: sparse.csr_array(column) if name in stay_sparse else column
+            name: _as_csr(column) if name in stay_sparse else column
             for name, column in columns.items()
         }
         self.n_rows = self.columns["X"].shape[0]
@@ -89,7 +89,7 @@ class Table:
             width = sum(int(np.prod(column.shape[1:])) for column in self._dense.values())
             at_once = min(_SLAB_ROWS, _SLAB_NUMBERS // width)
         elif not is_small or self.bounds is not None:
-            at_once = _rows_of_slab(self._dense)
+            at_once = _rows_of_slab(self._dense, self.n_rows)
         if n_stored > _STORED_AT_ONCE:
             at_once = min(at_once, self.n_rows * _STORED_AT_ONCE // n_stored)
         self.size = round_up_rows(min(self.n_rows, max(at_once, batch_size)))
@@ -150,6 +150,12 @@ class Table:
             yield {**arrays, **self._sparse(taken)}, len(taken)
 
 
+def _as_csr(column: Column) -> Any:
+    if is_lazy(column):
+        return sparse.vstack([sparse.csr_array(rows) for _, rows in read_rows(column)], "csr")
+    return sparse.csr_array(column)
+
+
 def _padded_parts(matrix: Any, n_rows: int, n_stored: int) -> Csr:
     """Return the parts of a CSR matrix with empty rows, and zeros, behind."""
     sizes = (n_rows + 1, n_stored, n_stored)
@@ -162,13 +168,13 @@ def _bytes_of_row(columns: Mapping[str, Column]) -> int:
     )
 
 
-def _rows_of_slab(columns: Mapping[str, Column]) -> int:
+def _rows_of_slab(columns: Mapping[str, Column], n_rows: int) -> int:
     """Return how many rows of large columns are made ready at a time, a power of 2.
 
     At most an eighth of the rows, so that a slab is small beside them.
     """
-    n_rows = min(_LAZY_ROWS, _LARGE // _bytes_of_row(columns), columns["X"].shape[0] >> 3)
-    return 1 << (max(n_rows, 256).bit_length() - 1)
+    at_once = min(_LAZY_ROWS, _LARGE // _bytes_of_row(columns), n_rows >> 3)
+    return 1 << (max(at_once, 256).bit_length() - 1)
 
 
 def _some(column: Column, rows: np.ndarray | None) -> Column:

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from skmask.data._blocks import Blocks, as_blocks
+from skmask.data._blocks import Blocks, as_blocks, is_data_set
 from skmask.data._costs import check_costs
 from skmask.data._masks import check_allowed, check_labels_allowed
+from skmask.data._shares import check_shares_allowed
 from skmask.engine import LazyRows, read_rows
 
-__all__ = ["allowed_in_blocks", "check_labels_allowed_in_blocks", "costs_in_blocks"]
+__all__ = ["allowed_in_blocks", "check_target_allowed_in_blocks", "costs_in_blocks"]
 
 
 def allowed_in_blocks(allowed: Any, *, n_samples: int, classes: np.ndarray) -> LazyRows:
@@ -27,7 +28,9 @@ def allowed_in_blocks(allowed: Any, *, n_samples: int, classes: np.ndarray) -> L
     for rows, block in read_rows(blocks):
         numbers = np.arange(rows.start, rows.stop)
         check_allowed(block, n_samples=len(block), classes=classes, row_of=numbers)
-    return LazyRows(blocks, convert=partial(_sorted_mask, order=np.argsort(classes)), dtype=bool)
+    return LazyRows(
+        blocks, convert=partial(_sorted, order=np.argsort(classes), dtype=bool), dtype=bool
+    )
 
 
 def costs_in_blocks(costs: Any, *, n_samples: int, classes: np.ndarray) -> LazyRows:
@@ -45,17 +48,20 @@ def costs_in_blocks(costs: Any, *, n_samples: int, classes: np.ndarray) -> LazyR
         try:
             check_costs(block, n_samples=len(block), classes=classes, ndims=(2,))
         except ValueError as error:
-            where = f" of those from row {rows.start} on. "
+            where = f" of those from row {rows.start} on. " if rows.start else ". "
             raise ValueError(str(error).replace(". ", where, 1)) from error
-    return LazyRows(blocks, convert=partial(_sorted_costs, order=np.argsort(classes)), dtype=float)
-
-
-def _sorted_costs(costs: np.ndarray, order: np.ndarray) -> np.ndarray:
-    return costs.astype(np.float64, copy=False)[:, order]
+    return LazyRows(
+        blocks, convert=partial(_sorted, order=np.argsort(classes), dtype=float), dtype=float
+    )
 
 
 def _of_shape(values: Any, argument: str, shape: tuple[int, int]) -> Blocks:
-    blocks = as_blocks(values, None).named(argument).as_they_are()
+    if is_data_set(values):
+        raise TypeError(
+            f"{argument} must be an array, a memory-mapped file, a Dask array or a table; got a "
+            "data set of Arrow. Call its to_table(), whose columns are aligned by name."
+        )
+    blocks = as_blocks(values, None, argument=argument).as_they_are()
     if blocks.shape != shape:
         raise ValueError(
             f"{argument} must have shape (n_samples, n_classes) = {shape}; got {blocks.shape}. "
@@ -64,12 +70,17 @@ def _of_shape(values: Any, argument: str, shape: tuple[int, int]) -> Blocks:
     return blocks
 
 
-def _sorted_mask(mask: np.ndarray, order: np.ndarray) -> np.ndarray:
-    return mask.astype(bool, copy=False)[:, order]
+def _sorted(values: np.ndarray, order: np.ndarray, dtype: Any) -> np.ndarray:
+    return values.astype(dtype, copy=False)[:, order]
 
 
-def check_labels_allowed_in_blocks(codes: np.ndarray, allowed: LazyRows, y: np.ndarray) -> None:
-    """Raise if the class of a row is not among those it allows."""
+def check_target_allowed_in_blocks(
+    target: np.ndarray, allowed: LazyRows, y: np.ndarray, classes_: np.ndarray
+) -> None:
+    """Raise if the class of a row, or a share of it, is not among those it allows."""
     for rows, mask in read_rows(allowed):
         numbers = np.arange(rows.start, rows.stop)
-        check_labels_allowed(codes[rows], mask, y[rows], row_of=numbers)
+        if target.ndim == 1:
+            check_labels_allowed(target[rows], mask, y[rows], row_of=numbers)
+        else:
+            check_shares_allowed(target[rows], mask, classes_, row_of=numbers)

@@ -7,11 +7,11 @@ import numpy as np
 from scipy import sparse
 
 from skmask.decisions import best_candidates, candidate_softmax
-from skmask.engine import Lbfgs, Loss, OwnNetwork, Steps, some_rows
+from skmask.engine import Lbfgs, Loss, OwnNetwork, Steps
 from skmask.estimators._prediction import Predictor, check_finite_outputs
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
-from skmask.networks import Network
+from skmask.networks import Network, Signature
 
 __all__ = ["candidate_codes", "candidate_proba", "names_candidates", "trains_by_candidates"]
 
@@ -28,7 +28,11 @@ _NUMBERS_AT_ONCE = 1 << 18
 
 
 def trains_by_candidates(
-    network: Network | OwnNetwork, loss: Loss, solver: Steps | Lbfgs, tables: Sequence[Rows]
+    network: Network | OwnNetwork,
+    signature: Signature,
+    loss: Loss,
+    solver: Steps | Lbfgs,
+    tables: Sequence[Rows],
 ) -> bool:
     """Say whether a training computes the logits of allowed classes only.
 
@@ -38,6 +42,9 @@ def trains_by_candidates(
     is_plain = (loss.function, loss.settings) == (_LOSS, _SETTINGS)
     if not (is_plain and _has_dense_head(network) and all(map(_have_candidates, tables))):
         return False
+    is_linear = len(network.weights(signature)) == 2  # type: ignore[union-attr]
+    if is_linear and any(sparse.issparse(rows.X) for rows in tables):
+        return False  # the last layer takes the sparse rows themselves
     from skmask.engine import tensorflow
 
     return isinstance(solver, Steps) and tensorflow.has_symmetric_steps(solver.optimizer)
@@ -50,7 +57,14 @@ def _have_candidates(rows: Rows) -> bool:
 
 
 def _has_dense_head(network: Network | OwnNetwork) -> bool:
-    return isinstance(network, Network) and network.is_portable and network.has_dense_head
+    if not (isinstance(network, Network) and network.is_portable and network.has_dense_head):
+        return False
+    return _definer(network, "before_head") is _definer(network, "forward")
+
+
+def _definer(network: Network, method: str) -> type:
+    """Return the class that a method of a network comes from."""
+    return next(kind for kind in type(network).mro() if method in vars(kind))
 
 
 def _are_few(mask: Any) -> bool:
@@ -127,7 +141,7 @@ def _fill_from_hidden(logits: np.ndarray, fit: Fit, X: Any, mask: Any) -> None:
         _multiply(hidden, starts, mask.indices[start:stop], kernel, part)
         part += np.take(bias, mask.indices[start:stop], mode="clip")
         totals = np.add.reduceat(part, starts)
-        check_finite_outputs(totals[:, np.newaxis], some_rows(X, rows), rows.start)
+        check_finite_outputs(totals[:, np.newaxis], hidden, rows.start)
         return hidden[:, :0]
 
     widths = [np.shape(weight)[-1] for weight in weights[:-2]]

@@ -21,7 +21,7 @@ from skmask.engine import LazyRows, is_lazy, read_rows
 from skmask.estimators._base import OF_BLOCKS, OF_MLP
 from skmask.estimators._blocks import costs_in_blocks
 from skmask.estimators._docs import documented
-from skmask.estimators._reading import Given
+from skmask.estimators._reading import Given, opened_rows
 from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier, smoothed_loss
 from skmask.estimators._softmax_rows import read_softmax_rows
@@ -117,12 +117,14 @@ def _on_disk(costs: Any, codes: np.ndarray) -> Iterator[tuple[slice, _OfOneLabel
 def _mean_error_on_disk(costs: Any, codes: np.ndarray) -> tuple[float, int]:
     """Return what `_OfOneLabel.mean_error` does, of costs by row on disk."""
     sums = np.zeros(4)
+    largest = max(np.abs(block).max(initial=0) for _, block in read_rows(costs))
+    exponent = int(np.frexp(largest)[1])
     for _, parts in _on_disk(costs, codes):
-        sizes = np.abs(parts.costs)
+        sizes = np.ldexp(np.abs(parts.costs), -exponent)
         of_errors = sizes[np.arange(sizes.shape[1]) != parts.codes[:, np.newaxis]]
         sums += of_errors.sum(), of_errors.size, sizes.sum(), sizes.size
     mean = sums[0] / sums[1] if sums[0] else sums[2] / sums[3]
-    return float(mean or 1.0), 0
+    return float(mean or 1.0), exponent
 
 
 def _pooled(seen: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -418,7 +420,9 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         float
             Share of rows whose label is predicted.
         """
-        y = most_probable_labels(y, self._fitted()["announced"])
+        fit = self._fitted()
+        X, y = opened_rows(self, X, y, fit)
+        y = most_probable_labels(y, fit["announced"])
         return accuracy(y, self._decisions(X, allowed, costs, ndims=(2, 3)), sample_weight)
 
     def _decisions(self, X: Any, allowed: Any, costs: Any, *, ndims: tuple[int, ...]) -> np.ndarray:
@@ -482,13 +486,14 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         if by_row is None:
             parts = _OfOneLabel(matrix, np.arange(len(matrix)), np.ones(len(matrix)))
         if self.loss == "weighted_crossentropy":
-            for _, block in read_rows(costs) if is_lazy(costs) else [(None, costs)]:
-                check_not_negative(block, name)
+            for rows_of, block in read_rows(costs) if is_lazy(costs) else [(slice(0), costs)]:
+                check_not_negative(block, name, rows_of.start or 0)
         if self.loss == "crossentropy":
             return rows
         if parts is None:
             unit = _mean_error_on_disk(costs, rows.target)
-            costs = LazyRows(costs, convert=partial(np.multiply, 1 / unit[0]), dtype=float)
+            in_unit = partial(_in_unit, unit=unit, argument=name)
+            costs = LazyRows(costs, convert=in_unit, dtype=float)
         else:
             unit = parts.mean_error()
             costs = _in_unit(costs, unit, name)

@@ -17,10 +17,11 @@ X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (
 """
 _X_FIT = """\
 X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (n_samples, ...)
-    Cast to the type of the fit once, see `dtype`. Sparse rows are made dense batch by
-    batch. Images and other rows of more than one axis need a `network` that takes them, as
-    :class:`skmask.networks.Convolutional` does; scale them, those of uint8 to
-    `X / np.float32(255)`: float32 is not copied to float64, integers are.
+    Cast to the type of the fit once, see `dtype`. Wide sparse rows stay sparse in an MLP;
+    for other networks some of them at a time are made dense. Images and other rows of more
+    than one axis need a `network` that takes them, as :class:`skmask.networks.Convolutional`
+    does; scale them, those of uint8 to `X / np.float32(255)`: float32 is not copied to
+    float64, integers are.
 """
 _X_PART = """\
 X : array-like or CSR of shape (n_samples, n_features), or array-like of shape (n_samples, ...)
@@ -32,8 +33,8 @@ X : array-like or CSR of shape (n_samples, n_features)
 """
 _FEATURES_FIT = """\
 X : array-like or CSR of shape (n_samples, n_features)
-    Cast to the type of the fit once, see `dtype`. Wide sparse rows stay sparse in an MLP;
-    for other networks some of them at a time are made dense.
+    Cast to the type of the fit once, see `dtype`. Sparse rows are made dense batch by
+    batch.
 """
 _FEATURES_PART = """\
 X : array-like or CSR of shape (n_samples, n_features)
@@ -72,11 +73,12 @@ costs : array-like of shape (n_samples, n_classes, n_classes), default=None
     such costs and `decision` is "min_expected_cost".
 """
 _VALIDATION = """\
-X_val : array-like or CSR of shape (n_val, n_features), default=None
+X_val : array-like or CSR of shape (n_val, n_features), or array-like of shape (n_val, ...), \
+default=None
     Validation rows. `history_` reports on them, and `early_stopping` watches them, in the place
     of rows held out of X. Features are those of X.
-y_val : array-like of shape (n_val,), default=None
-    Their labels, of classes that training knows.
+y_val : array-like of shape (n_val,) or (n_val, n_classes), default=None
+    Their labels, of classes that training knows, or shares of the classes.
 sample_weight_val : array-like of shape (n_val,), default=None
     Their weights. `class_weight` does not count there, as in
     :class:`~sklearn.ensemble.HistGradientBoostingClassifier` and Keras. None: all 1.
@@ -242,7 +244,8 @@ monitor : "loss", "accuracy", str or callable, default="loss"
     `score` returns), the name of a scorer of scikit-learn, or a callable
     `(estimator, X, y) -> float`, greater is better. A scorer gets the estimator as it is after
     the epoch, whose methods know masks and costs of these rows, the rows as they were passed,
-    and their weights if it has an argument `sample_weight`. Not used without validation rows.
+    and their weights if it has an argument `sample_weight` (one of scikit-learn's: those by
+    row). Of shares it gets the most probable labels. Not used without validation rows.
 callbacks : list of `keras.callbacks.Callback`, default=None
     Run once an epoch, these instances themselves. Their logs hold "loss", "accuracy" where
     there is one, their "val_" forms and "learning_rate"; the model that they see, and may

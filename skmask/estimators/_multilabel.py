@@ -1,7 +1,7 @@
 """WeightedMultilabelClassifier: many labels, of which each row has few."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -18,7 +18,7 @@ from skmask.data._numbers import average, scaled
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import StrOptions, validate_parameter_constraints
 from skmask.decisions import with_at_least
-from skmask.engine import Loss, some_rows
+from skmask.engine import Loss, is_lazy, read_rows
 from skmask.estimators._base import OF_BLOCKS, OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._multilabel_rows import (
@@ -287,9 +287,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         fit = self._fitted()
         X, _ = opened_rows(self, X, before=fit)
         X, _ = read_features(self, X, fit, np.dtype(fit.input_dtype))
-        starts = range(0, X.shape[0], _ROWS_AT_ONCE)
-        blocks = (some_rows(X, slice(k, min(k + _ROWS_AT_ONCE, X.shape[0]))) for k in starts)
-        logits = (fit.predictor(block).astype(np.float64) for block in blocks)
+        logits = (fit.predictor(rows).astype(np.float64) for rows in _few_at_a_time(X))
         parts = (self._decided(fit, each) for each in logits)
         _warn_of_labels_never_predicted(parts, fit)
         return self
@@ -424,6 +422,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         """
         fit = self._fitted()
         self._check_read_now("calibrated", "min_labels")
+        X, y = opened_rows(self, X, y, fit)
         predicted = self._predicted(fit, X)
         if fit["is_one_vs_rest"]:
             return accuracy(y, predicted, sample_weight)
@@ -476,6 +475,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
                     "rows that the network was not trained on."
                 )
             metadata = {"sample_weight": sample_weight}
+            X, y = opened_rows(self, X, y, fit)
             rows = read_labelled_rows(self, Given(X, y, fit, is_partial=True, metadata=metadata))
             values = thresholds_for(threshold, fit, rows.that_count())
         self._record = replace(fit, values={**fit.values, **values})
@@ -572,6 +572,13 @@ def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
     X, _ = opened_rows(estimator, X, before=fit)
     X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
     return fit.predictor(X).astype(np.float64)
+
+
+def _few_at_a_time(X: Any) -> Iterator[Any]:
+    """Yield all rows in their order, each block of a source read once."""
+    for block in (rows for _, rows in read_rows(X)) if is_lazy(X) else [X]:
+        for start in range(0, block.shape[0], _ROWS_AT_ONCE):
+            yield block[start : start + _ROWS_AT_ONCE]
 
 
 def check_min_labels(min_labels: int, names: np.ndarray) -> None:

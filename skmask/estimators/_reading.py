@@ -99,16 +99,18 @@ def names_learnt(scratch: Any) -> dict[str, Any]:
 
 
 def opened_rows(
-    estimator: Any, X: Any, y: Any = None, before: Fit | None = None
+    estimator: Any, X: Any, y: Any = None, before: Fit | None = None, argument: str = "X"
 ) -> tuple[Any, Any]:
     """Return X as blocks where it is on disk and the estimator has a buffer for them, and y.
 
-    Of a data set that comes after a fit, the columns that the fit has names of.
+    Of a data set that comes after a fit, the columns that the fit has names of. `argument` is the
+    name of X in messages.
     """
     if not hasattr(estimator, "shuffle_buffer"):
         return X, y
     names = None if before is None else before.values.get("feature_names_in_")
-    return opened(X, y, estimator.shuffle_buffer, None if names is None else names.tolist())
+    names = None if names is None else names.tolist()
+    return opened(X, y, estimator.shuffle_buffer, names, argument)
 
 
 def read_features(
@@ -155,6 +157,7 @@ def read_features(
 def _read_blocks(
     estimator: Any, X: Blocks, before: Fit | None, dtype: Any
 ) -> tuple[Any, dict[str, Any]]:
+    check_row_shape(estimator, X, before)
     names = None if before is None else before.values.get("feature_names_in_")
     if not isinstance(dtype, tuple):
         X = X.with_dtype(dtype)

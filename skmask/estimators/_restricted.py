@@ -97,7 +97,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     availability conditions of discrete choice [1]_.
 
     With a sparse `allowed` over 512 classes or more, of which it allows a sixteenth at most, the
-    built-in network and others that end in a dense layer compute the logits of allowed classes
+    built-in network and every :class:`skmask.networks.MLP` compute the logits of allowed classes
     only: the same results, to rounding, in time and memory that follow the entries of the mask.
     Optimizers still step on all weights, except where a step on those of the batch is the same
     (SGD without momentum, weight decay, clipping and `alpha`), or `sparse_updates` says so.

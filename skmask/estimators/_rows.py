@@ -30,9 +30,9 @@ class Rows:
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n_samples, ...)
+    X : ndarray, RowSource or CSR of shape (n_samples, ...)
     target : ndarray of shape (n_samples, ...)
-        Class numbers, or a 0 or 1 for each label.
+        Class numbers, shares of the classes, or a 0 or 1 for each label.
     weight : ndarray of float64 of shape (n_samples,) or that of `target`
         0 for entries that do not count, below 1 for the rest.
     outputs : ndarray of shape (n_classes,)
@@ -134,10 +134,13 @@ class Rows:
         """Return sums of weights as they are without the scaling, as far as float64 reaches."""
         return np.ldexp(sums, min(self.exponent, _LARGEST_EXPONENT))
 
-    def engine_columns(self, dtype: str) -> dict[str, Any]:
-        """Return the inputs of the engine that come row by row, real numbers in one type."""
+    def engine_columns(self, dtype: str, suffix: str = "") -> dict[str, Any]:
+        """Return the inputs of the engine that come row by row, real numbers in one type.
+
+        `suffix` stands behind the name of X in messages.
+        """
         columns = {"X": self.X, "y": self.target, "weight": self.weight, **self.columns}
-        return {name: _in_type(values, dtype, name) for name, values in columns.items()}
+        return {name: _in_type(values, dtype, name, suffix) for name, values in columns.items()}
 
     def engine_constants(self, dtype: str) -> dict[str, np.ndarray]:
         """Return the inputs of the engine for all rows, real numbers in one type."""
@@ -161,16 +164,17 @@ def _row_bytes(values: Any) -> np.ndarray:
     return np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
 
 
-def _in_type(values: Any, dtype: str, name: str) -> Any:
+def _in_type(values: Any, dtype: str, name: str, suffix: str = "") -> Any:
     """Return real numbers in a floating-point type; numbers of classes and masks as they are."""
     if values.dtype.kind != "f" or values.dtype == dtype:
         return values
     if _is_read_later(values):
-        return LazyRows(values, convert=partial(_cast, dtype=dtype, name=name), dtype=dtype)
-    return _cast(values, dtype, name)
+        cast = partial(_cast, dtype=dtype, name=name, suffix=suffix)
+        return LazyRows(values, convert=cast, dtype=dtype)
+    return _cast(values, dtype, name, suffix)
 
 
-def _cast(values: Any, dtype: str, name: str) -> Any:
+def _cast(values: Any, dtype: str, name: str, suffix: str) -> Any:
     is_sparse = sparse.issparse(values)
     numbers = values.data if is_sparse else values
     with np.errstate(over="ignore", under="ignore"):
@@ -181,5 +185,5 @@ def _cast(values: Any, dtype: str, name: str) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         may_overflow = name == "X" and not np.isfinite(cast.sum())
     if may_overflow:
-        check_float32(numbers, "X", "Scale it.", may_vanish=True)
+        check_float32(numbers, f"X{suffix}", "Scale it.", may_vanish=True)
     return cast

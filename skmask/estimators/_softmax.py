@@ -10,7 +10,7 @@ from skmask.data._labels import accuracy, decode_labels
 from skmask.data._shares import most_probable_labels
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import decision_values, log_softmax, restricted, softmax
-from skmask.engine import Loss, some_rows
+from skmask.engine import Loss, is_lazy, read_rows, some_rows
 from skmask.estimators._base import BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._prediction import type_of_results
@@ -191,7 +191,9 @@ class SoftmaxClassifier(BaseKerasClassifier):
         float
             Share of rows whose label is predicted.
         """
-        y = most_probable_labels(y, self._fitted()["announced"])
+        fit = self._fitted()
+        X, y = opened_rows(self, X, y, fit)
+        y = most_probable_labels(y, fit["announced"])
         return accuracy(y, self.predict(X, allowed=allowed), sample_weight)
 
     # A leaf with another kind of input overrides these two.
@@ -257,6 +259,12 @@ def scores_of(fit: Fit, X: Any, mask: Any, finish: Finish | None, dtype: np.dtyp
     dtype : dtype
         Of the results.
     """
+    if is_lazy(mask):  # each block of it is read once
+        parts = (
+            scores_of(fit, some_rows(X, rows), block, finish, dtype)
+            for rows, block in read_rows(mask)
+        )
+        return np.concatenate(list(parts))
 
     def finish_rows(logits: np.ndarray, rows: slice) -> np.ndarray:
         logits = logits.astype(np.result_type(logits, dtype), copy=False)

@@ -12,7 +12,7 @@ from skmask.data._messages import naming, shown
 from skmask.data._shares import check_shares_allowed, has_shares, most_probable, weighed_by_class
 from skmask.data._weights import check_sample_weight
 from skmask.engine import is_lazy
-from skmask.estimators._blocks import allowed_in_blocks, check_labels_allowed_in_blocks
+from skmask.estimators._blocks import allowed_in_blocks, check_target_allowed_in_blocks
 from skmask.estimators._reading import (
     FLOATS,
     Given,
@@ -108,11 +108,7 @@ def rows_of_labels(
     weighed, weight, exponent = weighed_by_class(
         class_weight_for(estimator, given), target, classes, weight
     )
-    frame = X if isinstance(given.X, Blocks) else given.X
-    columns = None
-    if getattr(estimator, "allowed_columns", None) is not None:
-        columns = check_columns(estimator.allowed_columns, frame, len(labels))
-    inputs = read_inputs(estimator, given, columns)
+    columns, inputs = _columns_of(estimator, given, len(labels))
     allowed = mask_by_rule(estimator, given.X, given.metadata.get("allowed"), labels)
     X, mask = split_off_allowed(X, allowed, columns, labels)
     if mask is not None:
@@ -137,10 +133,25 @@ def rows_of_labels(
     )
 
 
+def _columns_of(
+    estimator: Any, given: Given, n_classes: int
+) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """Return which columns of X hold the mask, and which each input of the network gets.
+
+    For validation rows those of training.
+    """
+    if given.training is not None:
+        return given.training.values["mask_columns"], {}
+    columns = None
+    if getattr(estimator, "allowed_columns", None) is not None:
+        columns = check_columns(estimator.allowed_columns, given.X, n_classes)
+    return columns, read_inputs(estimator, given, columns)
+
+
 def _check_allowed(target: np.ndarray, mask: Any, y: np.ndarray, classes: np.ndarray) -> None:
     """Raise where a row has a class that its mask does not allow."""
     if is_lazy(mask):
-        check_labels_allowed_in_blocks(target, mask, y)
+        check_target_allowed_in_blocks(target, mask, y, classes)
     elif target.ndim == 1:
         check_labels_allowed(target, mask, y)
     else:

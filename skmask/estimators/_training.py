@@ -346,7 +346,9 @@ def _job(
         constants=constants,
         **_validation_inputs(validation, dtype),
         lengths=rows.lengths,
-        by_candidates=trains_by_candidates(parts.network, parts.loss, solver, tables),
+        by_candidates=trains_by_candidates(
+            parts.network, parts.signature, parts.loss, solver, tables
+        ),
         sparse_updates=bool(getattr(estimator, "sparse_updates", False)),
         window=_window(estimator, rows),
     )
@@ -365,7 +367,7 @@ def _validation_inputs(validation: Validation | None, dtype: str) -> dict[str, A
     if validation.is_part:
         return {"validation": validation.rows.engine_columns(dtype)}
     with naming_validation():
-        columns = validation.rows.engine_columns(dtype)
+        columns = validation.rows.engine_columns(dtype, "_val")
     return {
         "validation": columns,
         "validation_constants": validation.rows.engine_constants(dtype),

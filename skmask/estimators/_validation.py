@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, update_wrapper
 from numbers import Real
 from typing import Any
@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from skmask.data._blocks import Blocks
 from skmask.data._frames import as_list
 from skmask.data._messages import shown
+from skmask.data._shares import most_probable_labels
 from skmask.data._sklearn import part_of
 from skmask.engine import History, State
 from skmask.estimators._reading import Given, opened_rows
@@ -60,7 +61,10 @@ class Validation:
     is_part: bool = False
 
     def passed(self, values: Any) -> Any:
-        """Return an argument of `fit` for these rows, in the kind of container it came in."""
+        """Return an argument of `fit` for these rows, with the names that it had.
+
+        Other sparse matrices than CSR become CSR.
+        """
         if not self.is_part:
             return values
         if sparse.issparse(values):
@@ -148,8 +152,7 @@ def read_validation(
     before: Any = _AsRead(training)
     beside = {name: each for name, each in own.items() if name not in ("X", "y")}
     with naming_validation():
-        X, y = opened_rows(estimator, own["X"], own["y"], before)
-        X = X.named("X_val") if isinstance(X, Blocks) else X
+        X, y = opened_rows(estimator, own["X"], own["y"], before, "X_val")
         given = Given(X, y, before, metadata=beside, training=training)
         rows = estimator._read(given)
         if not rows.weight.any():
@@ -159,7 +162,8 @@ def read_validation(
     for name, each in beside.items():
         if name != "sample_weight":
             _check_given_alike(name, metadata[name], each)
-    return Validation(rows.that_count(), given)
+    names_labels = isinstance(own["y"], str)  # a column of X, which predictions must not see
+    return Validation(rows.that_count(), given if names_labels else replace(given, X=own["X"]))
 
 
 def _check_come_together(names: Sequence[str]) -> None:
@@ -252,7 +256,8 @@ class Monitor:
         monitor = self._estimator.monitor
         if monitor == "loss":
             return -logs["val_loss"]
-        if monitor == "accuracy" and "val_accuracy" in logs:
+        takes_most_probable = getattr(self._estimator, "decision", "argmax") == "argmax"
+        if monitor == "accuracy" and "val_accuracy" in logs and takes_most_probable:
             return logs["val_accuracy"]
         if self._scorer is None:
             self._scorer = _scorer_on(self._validation, monitor)
@@ -284,6 +289,9 @@ def _scorer_on(validation: Validation, monitor: Any) -> Callable[[Any], float]:
     scorer = _named_scorer(monitor)
     wanted = get_routing_for_object(scorer).consumes("score", beside)
     arguments = {name: beside[name] for name in wanted}
+    if isinstance(monitor, str) and monitor != "accuracy":  # of scikit-learn, which knows neither
+        y = _without_shares(y, validation.rows)
+        weight = None if weight is None or np.ndim(weight) > 1 else weight
     if weight is not None and _takes_weight(scorer):
         arguments["sample_weight"] = weight
 
@@ -291,6 +299,12 @@ def _scorer_on(validation: Validation, monitor: Any) -> Callable[[Any], float]:
         return scorer(_with_metadata(estimator, beside), X, y, **arguments)
 
     return score
+
+
+def _without_shares(y: Any, rows: Rows) -> Any:
+    """Return the most probable labels where y holds shares of the classes, otherwise y."""
+    is_of_shares = "is_restricted" in rows.values and rows.target.dtype.kind == "f"
+    return most_probable_labels(y, rows.values["announced"]) if is_of_shares else y
 
 
 def _takes_weight(scorer: Any) -> bool:

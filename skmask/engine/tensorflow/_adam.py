@@ -14,7 +14,7 @@ def with_fused_steps(optimizer: Any) -> Any:
     The formula is the same. Keras computes it in a dozen operations, each a pass over memory.
     """
     is_adam = type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW)
-    if is_adam and not optimizer.amsgrad:
+    if is_adam and not (optimizer.amsgrad or optimizer.gradient_accumulation_steps):
         optimizer.update_step = partial(_adam_step, optimizer)
     return optimizer
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from skmask.engine._job import Loss
+from skmask.engine.tensorflow._candidate_layouts import InRectangle, OneByOne
 from skmask.engine.tensorflow._graph import Graph
 from skmask.engine.tensorflow._machine import released, without_values
 from skmask.engine.tensorflow._names import keras, tf
 from skmask.engine.tensorflow._optimizer import OptimizerRecipe
 from skmask.engine.tensorflow._program import Program, Recipe
-from skmask.engine.tensorflow._rows import stored_of
 from skmask.engine.tensorflow._stored import restored_optimizer
 
 __all__ = ["CandidateProgram", "check_sparse_updates", "has_symmetric_steps"]
@@ -85,40 +85,29 @@ class _LogitsByClass(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         return keras.ops.matmul(inputs, keras.ops.transpose(self.kernel)) + self.bias
 
-    def of_candidates(self, hidden: Any, row_of: Any, classes: Any) -> Any:
-        """Return the logits of candidates, shape (n_candidates,).
-
-        Parameters
-        ----------
-        hidden : tensor of shape (n_rows, n_units)
-        row_of, classes : tensors of int of shape (n_candidates,)
-            The row and the class of each.
-        """
-        kernel, bias = self.kernel.value, self.bias.value
-        products = tf.gather(kernel, classes) * tf.gather(hidden, row_of)
-        return tf.reduce_sum(products, axis=-1) + tf.gather(bias, classes)
-
 
 class CandidateProgram(Program):
     """A program whose network ends in a dense layer, of which it computes candidates only.
 
-    Nothing in it has a shape that depends on the number of candidates, so nothing is padded and
-    nothing is compiled anew for another number. The step of the optimizer, which takes all of the
-    kernel, is compiled by XLA into one pass; where it only subtracts a multiple of the gradient
-    from the weights, it takes the rows of the gradient.
+    The step of the optimizer, which takes all of the kernel, is compiled by XLA into one pass;
+    where it only subtracts a multiple of the gradient from the weights, it takes the rows of the
+    gradient, and all of the program is compiled where candidates lie in a rectangle.
 
     Parameters
     ----------
     recipe : Recipe
     sparse_updates : bool, default=False
         Whether each step takes the weights and slots of the candidates of its batch only.
+    width : int or None, default=None
+        Of the rectangle of candidates. None: they lie one after the other.
     """
 
-    def __init__(self, recipe: Recipe, *, sparse_updates: bool = False):
+    def __init__(self, recipe: Recipe, *, sparse_updates: bool = False, width: int | None = None):
         self._compiled: list[Any] = []
         self._sparse_updates = sparse_updates
+        self._layout: Any = OneByOne() if width is None else InRectangle(width)
         super().__init__(recipe)
-        self._is_by_row = False  # a short batch is short
+        self._is_by_row = self._uses_xla  # elsewhere a short batch is short
         self._is_turned = [variable is self._last.kernel for variable in self._model.variables]
         of_kernel = {id(slot) for slot in self._slots_of(self._last.kernel)}
         self._are_turned = [id(slot) in of_kernel for slot in self._optimizer.variables]
@@ -162,21 +151,21 @@ class CandidateProgram(Program):
 
     @property
     def _loss(self) -> Loss:
-        metrics = tuple((name, candidate_hits) for name, _ in self.recipe.loss.metrics)
-        return Loss(candidate_crossentropy, metrics=metrics)
+        return self._layout.loss(tuple(name for name, _ in self.recipe.loss.metrics))
 
     def _pays_under_xla(self) -> bool:
-        return False
+        is_rectangle = isinstance(self._layout, InRectangle) and "X" not in self.recipe.stay_sparse
+        steps_on_rows = is_rectangle and _steps_on_gradient_only(self._optimizer)
+        return steps_on_rows and self._may_use_xla()
 
     def _gathered(self, data: Any, rows: Any) -> dict[str, Any]:
         others = {name: column for name, column in data.items() if name != "allowed"}
-        row_of, places = stored_of(data["allowed"], rows)
-        classes = tf.gather(data["allowed"].columns, places)
-        return {**super()._gathered(others, rows), "row_of": row_of, "classes": classes}
+        candidates = self._layout.gathered(data["allowed"], rows)
+        return {**super()._gathered(others, rows), **candidates}
 
     def _logits(self, batch: Any, *, training: bool) -> Any:
         hidden = self._hidden(batch["X"], training=training)
-        return self._last.of_candidates(hidden, batch["row_of"], batch["classes"])
+        return self._layout.logits(self._last.kernel.value, self._last.bias.value, hidden, batch)
 
     def _apply(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
         if _steps_on_gradient_only(self._optimizer):
@@ -200,7 +189,8 @@ class CandidateProgram(Program):
             rows, number = tf.unique(gradient.indices)
             total = tf.math.unsorted_segment_sum(gradient.values, number, tf.size(rows))
             with _rows_only([variable, *self._slots_of(variable)], rows):
-                self._optimizer.update_step(total, variable, rate)
+                # That of the class, which takes a part of a variable.
+                type(self._optimizer).update_step(self._optimizer, total, variable, rate)
         if len(variables) == 2:
             self._optimizer.iterations.assign_add(1)
         else:
@@ -261,37 +251,3 @@ def _turned(arrays: Sequence[np.ndarray], which: Sequence[bool]) -> list[np.ndar
         np.transpose(array) if is_turned else array
         for array, is_turned in zip(arrays, which, strict=True)
     ]
-
-
-def candidate_crossentropy(y: Any, logits: Any, row_of: Any, classes: Any) -> Any:
-    """Cross-entropy of the softmax over the candidates of each row.
-
-    Parameters
-    ----------
-    y : tensor of int of shape (n_rows,)
-        Numbers of classes that are among the candidates of their row.
-    logits, row_of, classes : tensors of shape (n_candidates,)
-        Of all rows one after the other; each row has at least one.
-
-    Returns
-    -------
-    tensor of shape (n_rows,)
-    """
-    highest = tf.stop_gradient(tf.math.segment_max(logits, row_of))
-    total = tf.math.segment_sum(tf.exp(logits - tf.gather(highest, row_of)), row_of)
-    of_label = tf.where(classes == tf.gather(y, row_of), logits, tf.zeros_like(logits))
-    return highest + tf.math.log(total) - tf.math.segment_sum(of_label, row_of)
-
-
-def candidate_hits(y: Any, logits: Any, row_of: Any, classes: Any) -> tuple[Any, Any]:
-    """Return 1 for rows whose best candidate is their class, 0 for others, and 1 for all.
-
-    Parameters
-    ----------
-    y, logits, row_of, classes : tensors
-        As in `candidate_crossentropy`.
-    """
-    highest = tf.gather(tf.math.segment_max(logits, row_of), row_of)
-    best = tf.where(logits == highest, classes, classes.dtype.max)
-    is_right = tf.cast(tf.math.segment_min(best, row_of) == y, logits.dtype)
-    return is_right, tf.ones_like(is_right)

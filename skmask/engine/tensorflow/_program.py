@@ -98,10 +98,11 @@ class Program:
         return graph.outline(sparse="X" in self.recipe.stay_sparse)
 
     def _pays_under_xla(self) -> bool:
+        return not self.recipe.stay_sparse and self._may_use_xla()  # which has no sparse products
+
+    def _may_use_xla(self) -> bool:
         n_steps = self.recipe.size // self.recipe.batch_size
-        if n_steps < _XLA_FROM_STEPS or self.recipe.stay_sparse:  # XLA has no sparse products
-            return False
-        return self._is_by_row and pays_under_xla(self._model)
+        return n_steps >= _XLA_FROM_STEPS and self._is_by_row and pays_under_xla(self._model)
 
     def _gathered(self, data: Any, rows: Any) -> dict[str, Any]:
         """Return the columns of the rows of a batch."""

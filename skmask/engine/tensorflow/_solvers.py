@@ -143,8 +143,10 @@ def _lent_steps(job: Job, steps: Steps, feed: Feed) -> Iterator[Solver]:
     order = order_of(table.n_rows, job.lengths, table.batch_size, table.bounds, job.window)
     kind: Any = Program
     if job.by_candidates:
-        kind = partial(CandidateProgram, sparse_updates=job.sparse_updates)
-    way = job.by_candidates, job.sparse_updates
+        kind = partial(
+            CandidateProgram, sparse_updates=job.sparse_updates, width=job.width_of_candidates
+        )
+    way = job.by_candidates, job.sparse_updates, job.width_of_candidates
     key = None if recipe.key is None else (way, recipe.key)
     with programs.lend(key, lambda: kind(recipe)) as program:
         yield _StepSolver(program, optimizer, order)
