@@ -55,22 +55,22 @@ def drawn(rng, y, n_classes, n_others):
 
 
 def few_at_random(rng, y, to_rows, to_classes):
-    """The class and three others."""
+    """Return the class and three others."""
     return drawn(rng, y, len(to_classes), 3), y
 
 
 def many_at_random(rng, y, to_rows, to_classes):
-    """The class and half of the others."""
+    """Return the class and half of the others."""
     return drawn(rng, y, len(to_classes), len(to_classes) // 2), y
 
 
 def look_alikes(rng, y, to_rows, to_classes):
-    """The class and the three whose means are nearest to its own."""
+    """Return the class and the three whose means are nearest to its own."""
     return (to_classes.argsort(axis=1).argsort(axis=1) <= 3)[y], y
 
 
 def chosen_from_what_is_there(rng, y, to_rows, to_classes):
-    """Half of the classes; the label is the first choice among them."""
+    """Return half of the classes; the label is the first choice among them."""
     n_classes = len(to_classes)
     allowed = drawn(rng, rng.integers(0, n_classes, len(y)), n_classes, n_classes // 2)
     liking = to_rows.copy()
@@ -79,7 +79,7 @@ def chosen_from_what_is_there(rng, y, to_rows, to_classes):
 
 
 def from_the_row(rng, y, to_rows, to_classes):
-    """The quarter of the classes that is nearest to the row, and its class."""
+    """Return the quarter of the classes that is nearest to the row, and its class."""
     n_classes = len(to_classes)
     allowed = to_rows.argsort(axis=1).argsort(axis=1) < n_classes // 4
     allowed[np.arange(len(y)), y] = True
@@ -149,7 +149,9 @@ def main(*, choose=False):
     for row in rows:
         cells = [f"{row[each][0]:.4f} ({row[each][1]:.3f})" for each in SETTINGS]
         mark = "" if row["reached"] else " (missed)"
-        print(f"| {row['data']}, {row['world']} | {' | '.join(cells)} | {row['auto'][2]:.0%}{mark} |")
+        print(
+            f"| {row['data']}, {row['world']} | {' | '.join(cells)} | {row['auto'][2]:.0%}{mark} |"
+        )
     if not choose:
         write("candidates", rows)
 

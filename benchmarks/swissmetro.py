@@ -11,10 +11,10 @@ expressed with `network=` and trained by RestrictedClassClassifier with the mask
 prediction, at prediction only, and nowhere. These figures are on the rows trained on, as in
 Biogeme's report.
 
-Then the log-loss of persons that were not trained on, `GroupKFold(5)` by person: of the same logit, of
-`HistGradientBoostingClassifier` on all columns of the survey, its probabilities restricted to what is
-available, and of an MLP on the same columns. Its settings are chosen by `GroupKFold(3)` within each
-training part.
+Then the log-loss of persons that were not trained on, `GroupKFold(5)` by person: of the same logit,
+of `HistGradientBoostingClassifier` on all columns of the survey, its probabilities restricted to
+what is available, and of an MLP on the same columns. Its settings are chosen by `GroupKFold(3)`
+within each training part.
 
 Run: python benchmarks/swissmetro.py
 """
@@ -113,7 +113,7 @@ def all_columns():
 
 
 def mlp():
-    """Return a pipeline on all columns: numbers by their logarithms, categories by a column each."""
+    """Return a pipeline on all columns: logarithms of numbers, a column for each category."""
     encoder = ColumnTransformer(
         [
             ("numbers", make_pipeline(FunctionTransformer(np.log1p), StandardScaler()), NUMBERS),

@@ -518,6 +518,9 @@ BAD_PARAMETERS = {
     "n_iter_no_change": [*NO_COUNT, None],
     "shuffle_buffer": NO_COUNT,
     "sparse_updates": NO_FLAG,
+    "mask_in_loss": [*[v for v in NO_SCALAR if v is not False], "yes", -0.1, 1.5, None, np.inf],
+    "mask_in_input": NO_FLAG,
+    "allowed_rule": [3, "rule", [], Odd(), lambda X: None, lambda X: np.ones(7, bool)],
     "monitor": ["", "unheard of", "val_loss", 3, None, Odd(), ["loss"]],
     "early_stopping": NO_FLAG,
     "warm_start": NO_FLAG,
@@ -696,7 +699,7 @@ def test_bad_parameter_is_refused_by_name(name):
                 del arguments["prototype_labels"]
             if parameter == "prototypes" and len(getattr(value, "shape", ())) == 2:
                 arguments["prototype_labels"] = np.arange(K)
-            arguments.pop("allowed" if parameter == "allowed_columns" else "", None)
+            arguments.pop("allowed" if parameter.startswith("allowed_") else "", None)
             found = violation(clf, "fit", arguments, parameter)
             n_cases += 1
             if found:

@@ -64,5 +64,5 @@ def restricted_log_loss(fit: Fit, rows: Rows) -> float:
         if is_label:
             by_row = log_proba[np.arange(len(rows)), rows.target]
         else:
-            by_row = np.where(rows.target > 0, rows.target * log_proba, 0).sum(axis=1)
+            by_row = (rows.target * np.where(rows.target > 0, log_proba, 0)).sum(axis=1)
     return -float(np.average(by_row, weights=rows.weight))

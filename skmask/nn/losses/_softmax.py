@@ -13,9 +13,7 @@ __all__ = [
 ]
 
 
-def restricted_crossentropy(
-    y_true, logits, allowed=None, label_smoothing=0.0, mask_in_loss=1.0
-):
+def restricted_crossentropy(y_true, logits, allowed=None, label_smoothing=0.0, mask_in_loss=1.0):
     """Cross-entropy of the softmax over the allowed classes only.
 
     Parameters
