@@ -109,7 +109,8 @@ def test_auto_takes_the_value_that_loses_least_on_validation_rows(follows_mask, 
     own = {"X_val": X[60:], "y_val": y[60:], "allowed_val": allowed[60:]}
     settings = {"epochs": 30, "learning_rate": 0.02, "classes": np.arange(K)}
     fixed = {
-        share: make(mask_in_loss=share, **settings).fit(**training, **own) for share in (1.0, 0.0)
+        share: make(mask_in_loss=share, **settings).fit(**training, **own)
+        for share in (1.0, 0.5, 0.0)
     }
     losses = {share: log_loss(clf, X[60:], y[60:], allowed[60:]) for share, clf in fixed.items()}
     clf = make(mask_in_loss="auto", **settings).fit(**training, **own)

@@ -14,7 +14,7 @@ from skmask.estimators._softmax import scores_of
 __all__ = ["REASON_TO_HOLD_OUT", "SHARES", "restricted_log_loss", "share_of_mask"]
 
 # The values among which "auto" chooses; the first one wins ties.
-SHARES = (1.0, 0.0)
+SHARES = (1.0, 0.5, 0.0)
 
 REASON_TO_HOLD_OUT = "mask_in_loss='auto'", "set mask_in_loss to a number"
 

@@ -63,8 +63,9 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     mask_in_loss : float or "auto", default=1.0
         How far training knows the mask. 1: the softmax of the loss is over the allowed classes.
         0: it is over all classes, and the mask counts at prediction only. Between: both losses,
-        weighted. "auto": 0 or 1, whichever has the lower loss over the allowed classes on
-        validation rows, or on rows held out; it trains three times. See Notes.
+        weighted. "auto": 0, 0.5 or 1, whichever has the lowest loss over the allowed classes on
+        validation rows, or on rows held out, of a small data set several times. It trains once
+        more for each, up to 30 times for less than 1,000 rows. See Notes.
     mask_in_input : bool, default=False
         Whether the network also gets the mask, as columns of 0 and 1 behind the features.
     sparse_updates : bool, default=False
@@ -95,6 +96,10 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     and p_j = 0 otherwise; the loss of the row is -log p_y, or -sum_j y_j log p_j with shares y_j of
     the classes. This is the logit model with
     availability conditions of discrete choice [1]_.
+
+    Masks in training pay where what is possible shapes what is chosen, and where candidates look
+    alike; where they are drawn at random, the softmax over all classes learns more from each row,
+    and 0 is better (docs/masks.md has the figures).
 
     With a sparse `allowed` over 512 classes or more, of which it allows a sixteenth at most, the
     built-in network and every :class:`skmask.networks.MLP` compute the logits of allowed classes

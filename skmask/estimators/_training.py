@@ -37,6 +37,10 @@ from skmask.networks import MLP, Network, Signature
 
 __all__ = ["Choice", "Parts", "Plan", "described_mlp", "own_network", "trained"]
 
+# Validation rows that are enough to choose by, and how often others are held out to have them.
+_ENOUGH_ROWS = 1000
+_TURNS_AT_MOST = 10
+
 # Settings of a network that leave its weights their shapes.
 _NOT_IN_SHAPES = ("activation", "dropout", "kernel", "product_form")
 
@@ -158,18 +162,27 @@ def trained(estimator: Any, rows: Rows, parts_of: Callable[[Rows], Parts], plan:
 
 
 def _chosen(choice: Choice, estimator: Any, rows: Rows, plan: Plan, seed: int) -> Parts:
-    """Return the parts whose training, which nobody watches, loses least on validation rows."""
+    """Return the parts whose training, which nobody watches, loses least on validation rows.
+
+    Few rows are held out several times, others each time.
+    """
     reason = plan.reason_to_hold_out or choice.reason
     plan = replace(plan, reason_to_hold_out=reason)
-    rows, validation = _with_validation(estimator, rows, seed, plan)
-    losses = []
-    for parts in choice.among:
-        job, start, record = _prepared(estimator, rows, validation, parts, plan, seed)
-        found = train(
-            job, start, epochs=plan.epochs, patience=_patience(estimator), score=record.monitor
-        )
-        losses.append(choice.loss(record(*found), validation.rows))  # type: ignore[union-attr]
-    return choice.among[int(np.argmin(losses))]
+    losses: list[list[float]] = []
+    n_validated = 0
+    while n_validated < _ENOUGH_ROWS and len(losses) < _TURNS_AT_MOST:
+        turn = (seed + len(losses)) % np.iinfo(np.int32).max
+        kept, validation = _with_validation(estimator, rows, turn, plan)
+        held_out: Any = validation
+        losses.append([])
+        for parts in choice.among:
+            job, start, record = _prepared(estimator, kept, validation, parts, plan, turn)
+            found = train(
+                job, start, epochs=plan.epochs, patience=_patience(estimator), score=record.monitor
+            )
+            losses[-1].append(choice.loss(record(*found), held_out.rows))
+        n_validated += _ENOUGH_ROWS if plan.validation is not None else len(held_out.rows)
+    return choice.among[int(np.mean(losses, axis=0).argmin())]
 
 
 def _prepared(
