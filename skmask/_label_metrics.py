@@ -136,9 +136,11 @@ def _grouped(true: np.ndarray, weight: np.ndarray, average: str) -> tuple[np.nda
         return np.array([weight.any()]), np.ones(1)
     if average == "samples":
         n_counted = np.maximum((weight > 0).sum(axis=1), 1)
-        return weight.any(axis=1), weight.sum(axis=1) / n_counted
-    of_label = (weight * true).sum(axis=0) if average == "weighted" else np.ones(true.shape[1])
-    return weight.any(axis=0), of_label
+        return np.any(weight > 0, axis=1), np.asarray(weight.sum(axis=1) / n_counted)
+    of_label = np.ones(true.shape[1])
+    if average == "weighted":
+        of_label = np.asarray((weight * true).sum(axis=0))
+    return np.asarray(np.any(weight > 0, axis=0)), of_label
 
 
 def _ratios(
@@ -165,11 +167,12 @@ def _average_precisions(
         parts = [part.reshape(1, -1) for part in parts]
     elif average != "samples":
         parts = [part.T for part in parts]
-    return np.array([_average_precision(*each, zero_division) for each in zip(*parts, strict=True)])
+    each = zip(*parts, strict=True)
+    return np.array([_average_precision(*part, zero_division=zero_division) for part in each])
 
 
 def _average_precision(
-    true: np.ndarray, scores: np.ndarray, weight: np.ndarray, zero_division: float
+    true: np.ndarray, scores: np.ndarray, weight: np.ndarray, *, zero_division: float
 ) -> float:
     counts = weight > 0
     if not true[counts].any():
@@ -181,7 +184,11 @@ class _LabelScorer:
     """A scorer of label matrices by the entries that are known."""
 
     def __init__(self, metric: str, average: str, zero_division: float, metadata: Sequence[str]):
-        self._settings = {"metric": metric, "average": average, "zero_division": zero_division}
+        self._settings: dict[str, Any] = {
+            "metric": metric,
+            "average": average,
+            "zero_division": zero_division,
+        }
         self._metadata = tuple(metadata)
 
     def __call__(self, estimator, X, y_true, sample_weight=None, **metadata):

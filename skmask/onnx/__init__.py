@@ -39,14 +39,15 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     ValueError
         If a decision needs the costs of each row, for `threshold="sample_f1"`, for labels that
         ONNX does not have (dates, and integers beyond int64), for a network of one's own for
-        sequences, or of layers that tf2onnx does not write, for a kernel of one's own, and for rows and masks that `predict`
-        refuses.
+        sequences, or of layers that tf2onnx does not write, for a kernel of one's own, and for
+        rows and masks that `predict` refuses.
 
     Notes
     -----
     The columns of the input `allowed` are in the order of the parameter `classes`, or sorted
     where it is None; for labels in that of `label_names_`. A model checks nothing: where a mask
-    allows no class the probabilities are NaN, and a step is padding where all its features are NaN or `mask_value`, wherever it stands.
+    allows no class the probabilities are NaN, and a step is padding where all its features are
+    NaN or `mask_value`, wherever it stands.
 
     Networks of :mod:`skmask.networks` are written without TensorFlow, a network of one's own by
     Keras and tf2onnx, which know most of Keras' layers, but not all. ONNX Runtime computes some
