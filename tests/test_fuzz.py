@@ -229,6 +229,11 @@ BAD_WEIGHT_PART = {
     "beyond float32": lambda w, rng: spoilt(w, rng, 1e39),
     "nothing to float32": lambda w, rng: spoilt(w, rng, 1e-50),
 }
+# Of entries, some of which do not count.
+BAD_WEIGHT_PART_OF_ENTRIES = {
+    **BAD_WEIGHT_PART,
+    "nothing to float32": lambda w, rng: w * 1e-50,
+}
 BAD_MASK = {
     **{
         name: maker
@@ -447,7 +452,7 @@ def make_subjects():
                 ("y", BAD_LABEL_NAMES, ("score",)),
                 ("sample_weight", BAD_WEIGHT, (*TRAINING, "score")),
                 ("sample_weight", BAD_WEIGHT_OF_ENTRIES, (*TRAINING, "score")),
-                ("sample_weight", BAD_WEIGHT_PART, ("partial_fit",)),
+                ("sample_weight", BAD_WEIGHT_PART_OF_ENTRIES, ("partial_fit",)),
                 ("allowed", BAD_LABEL_MASK, ANYWHERE),
                 ("allowed", {"nothing": BAD_MASK["nothing"]}, TRAINING),
             ],

@@ -18,6 +18,9 @@ __all__ = [
     "is_of_labels",
 ]
 
+# Words for the columns of a mask that say where their names come from.
+_OF_Y = {"labels": "labels of y"}
+
 Allowed: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
 
 
@@ -101,7 +104,7 @@ def _read_mask(
         raise ValueError(
             f"allowed must have shape (n_samples, n_{kind}) = {shapes[0]}, or "
             f"({len(classes)},) for one mask that holds for all rows; got {mask.shape}. Give one "
-            f"column for each of the {kind} {quote(classes)}."
+            f"column for each of the {_OF_Y.get(kind, kind)} {quote(classes)}."
         )
     return _in_order(mask if mask.ndim == 2 else mask[np.newaxis], order)
 
