@@ -18,6 +18,7 @@ __all__ = [
     "label_mask_to_predict",
     "labels_of_rows",
     "maximises_f1",
+    "of_unweighted",
     "restricted_labels",
 ]
 
@@ -70,6 +71,12 @@ def check_can_be_calibrated(
         )
 
 
+def of_unweighted(fit: Fit, logits: np.ndarray) -> np.ndarray:
+    """Return the logits of the unweighted problem, or raise where they do not follow."""
+    check_can_be_calibrated(fit["loss_of_fit"], fit["pos_weight_"], fit["label_names_"])
+    return logits - np.log(fit["pos_weight_"])
+
+
 def maximises_f1(fit: Fit) -> bool:
     """Say whether each row gets the labels of its largest expected F1, whatever the thresholds."""
     return bool(fit.values.get("maximises_f1"))
@@ -109,7 +116,7 @@ def labels_of_rows(
     min_labels, max_labels : int, or None for the latter
     """
     by_f1 = maximises_f1(fit)
-    ordered = logits - np.log(fit["pos_weight_"]) if calibrated or by_f1 else logits
+    ordered = of_unweighted(fit, logits) if calibrated or by_f1 else logits
     if by_f1:
         predicted = f1_sets(restricted_labels(expit(ordered), mask, 0.0))
     else:

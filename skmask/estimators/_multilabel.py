@@ -1,19 +1,18 @@
 """WeightedMultilabelClassifier: many labels, of which each row has few."""
 
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, log_expit, logit, softmax
+from scipy.special import expit, log_expit, softmax
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_consistent_length
 
 from skmask.data._labels import accuracy, decode_labels, encode_label_matrix
-from skmask.data._messages import naming, quote
+from skmask.data._messages import naming
 from skmask.data._numbers import average, scaled
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import StrOptions, validate_parameter_constraints
@@ -23,23 +22,22 @@ from skmask.estimators._base import OF_BLOCKS, OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._label_decisions import (
     above_thresholds,
-    check_can_be_calibrated,
     check_n_labels,
     label_mask_to_predict,
     labels_of_rows,
+    of_unweighted,
     restricted_labels,
 )
-from skmask.estimators._multilabel_rows import pos_weight_for, read_labelled_rows
+from skmask.estimators._label_settings import (
+    chosen_thresholds,
+    warn_of_labels_never_predicted,
+    with_weights_and_thresholds,
+)
+from skmask.estimators._multilabel_rows import read_labelled_rows
 from skmask.estimators._reading import Given, opened_rows, read_features, read_inputs
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
-from skmask.estimators._thresholds import (
-    SAMPLE_F1,
-    TARGETS,
-    is_tuned,
-    thresholds_as_given,
-    thresholds_for,
-)
+from skmask.estimators._thresholds import TARGETS, is_tuned, thresholds_for
 from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
@@ -321,7 +319,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             allowed_val=allowed_val,
         )
         fit = self._fitted()
-        _warn_of_labels_never_predicted(self._predicted_in_parts(fit, X, allowed), fit)
+        warn_of_labels_never_predicted(self._predicted_in_parts(fit, X, allowed), fit)
         return self
 
     def _predicted_in_parts(self, fit: Fit, X: Any, allowed: Any) -> Iterator[np.ndarray]:
@@ -377,8 +375,6 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             above = above_thresholds(fit, logits, None)
             best = above.argmax(axis=1) if above.shape[1] > 1 else np.where(above[:, 0] > 0, -1, 0)
             return decode_labels(best, fit["classes_"])
-        if self.calibrated:
-            _check_fit_can_be_calibrated(fit)
         found = labels_of_rows(
             fit,
             logits,
@@ -526,24 +522,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         validate_parameter_constraints(
             {"threshold": constraints}, {"threshold": threshold}, caller_name="set_threshold"
         )
-        by_f1 = isinstance(threshold, str) and threshold == SAMPLE_F1
-        if by_f1:
-            _check_can_maximise_f1(
-                fit["is_one_vs_rest"], fit["loss_of_fit"], fit["pos_weight_"], fit["label_names_"]
-            )
-        values = {
-            "thresholds_": thresholds_as_given(threshold, fit["label_names_"]),
-            "maximises_f1": by_f1,
-        }
-        if is_tuned(threshold):
-            if X is None or y is None:
-                raise ValueError(
-                    f"X and y must be given to reach threshold={threshold!r} on; got None. Pass "
-                    "rows that the network was not trained on."
-                )
-            metadata = {"sample_weight": sample_weight, "allowed": allowed}
-            rows = read_labelled_rows(self, Given(X, y, fit, is_partial=True, metadata=metadata))
-            values |= thresholds_for(threshold, fit, rows.that_count())
+        metadata = {"sample_weight": sample_weight, "allowed": allowed}
+        given = Given(X, y, fit, is_partial=True, metadata=metadata)
+        values = chosen_thresholds(self, threshold, given)
         self._record = replace(fit, values={**fit.values, **values})
         return self
 
@@ -560,38 +541,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         if given.training is not None:
             return replace(rows, constants=given.training.constants)
         rows = rows.with_values(**read_inputs(self, given))
-        return self._with_weights_and_thresholds(rows, given)
-
-    def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:
-        names = rows.values["label_names_"]
-        check_n_labels(self.min_labels, self.max_labels, names)
-        weight = by_entry(rows.weight)
-        sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
-        sums = rows.in_units_given(sums)
-        if given.continued is not None:
-            sums = sums + given.continued["weight_seen"]
-        pos_weight = pos_weight_for(self.pos_weight, names, *sums)
-        if self.calibrated:
-            check_can_be_calibrated(self.loss, pos_weight, names)
-        by_f1 = isinstance(self.threshold, str) and self.threshold == SAMPLE_F1
-        if by_f1:
-            is_one_vs_rest = rows.values["is_one_vs_rest"]
-            _check_can_maximise_f1(is_one_vs_rest, self.loss, pos_weight, names)
-        if given.continued is None and not sums[1].all():
-            warnings.warn(
-                f"y has no positive for the labels {quote(names[sums[1] == 0])}: they cannot be "
-                "learnt, and their pos_weight is 1 where it is to be balanced.",
-                stacklevel=5,
-            )
-        thresholds = thresholds_as_given(self.threshold, names)
-        constants = {"pos_weight": pos_weight, "cutoff": logit(thresholds)}
-        return replace(rows, constants=constants).with_values(
-            pos_weight_=pos_weight,
-            thresholds_=thresholds,
-            maximises_f1=by_f1,
-            loss_of_fit=self.loss,
-            weight_seen=sums,
-        )
+        return with_weights_and_thresholds(self, rows, given)
 
     def _parts(self, rows: Rows) -> Parts:
         metrics = ("recall", "logit_recall"), ("precision", "logit_precision")
@@ -611,32 +561,13 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         return fit, self._calibrated(fit, logits), mask
 
     def _calibrated(self, fit: Fit, logits: np.ndarray) -> np.ndarray:
-        if not self.calibrated:
-            return logits
-        _check_fit_can_be_calibrated(fit)
-        return logits - np.log(fit["pos_weight_"])
+        return of_unweighted(fit, logits) if self.calibrated else logits
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
-
-
-# After training.
-
-
-def _warn_of_labels_never_predicted(parts: Iterable[np.ndarray], fit: Fit) -> None:
-    names = fit["label_names_"]
-    is_there = np.zeros(len(names), bool)
-    for predicted in parts:
-        is_there |= np.isin(names, predicted) if fit["is_one_vs_rest"] else predicted.any(axis=0)
-    if not is_there.all():
-        warnings.warn(
-            f"The labels {quote(names[~is_there])} are never predicted on the training rows. Raise "
-            "pos_weight, lower threshold or tune it, or train for longer.",
-            stacklevel=4,
-        )
 
 
 def _read_to_predict(
@@ -647,22 +578,6 @@ def _read_to_predict(
     X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
     mask = label_mask_to_predict(fit, allowed, X.shape[0])
     return fit.predictor(X).astype(np.float64), mask
-
-
-def _check_fit_can_be_calibrated(fit: Fit) -> None:
-    check_can_be_calibrated(fit["loss_of_fit"], fit["pos_weight_"], fit["label_names_"])
-
-
-def _check_can_maximise_f1(
-    is_one_vs_rest: bool, loss: str, pos_weight: np.ndarray, names: np.ndarray
-) -> None:
-    """Raise where the expected F1 of a row cannot be known."""
-    if is_one_vs_rest:
-        raise ValueError(
-            "threshold must not be 'sample_f1' where y is one class per row, which gets one class "
-            "in any case; got it. Give a number, or a target."
-        )
-    check_can_be_calibrated(loss, pos_weight, names, f"threshold={SAMPLE_F1!r}")
 
 
 def _of_two(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:

@@ -21,7 +21,14 @@ from skmask.decisions import (
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 
-__all__ = ["SAMPLE_F1", "TARGETS", "is_tuned", "thresholds_as_given", "thresholds_for"]
+__all__ = [
+    "SAMPLE_F1",
+    "TARGETS",
+    "is_sample_f1",
+    "is_tuned",
+    "thresholds_as_given",
+    "thresholds_for",
+]
 
 _F1_TARGETS = {
     "macro_f1": macro_f1_cutoffs,
@@ -38,9 +45,15 @@ SAMPLE_F1 = "sample_f1"
 TARGETS = {*_F1_TARGETS, SAMPLE_F1}
 
 
+def is_sample_f1(threshold: Any) -> bool:
+    """Say whether a threshold is the word for sets of the largest expected F1."""
+    return isinstance(threshold, str) and threshold == SAMPLE_F1
+
+
 def is_tuned(threshold: Any) -> bool:
     """Say whether a threshold is a target that is reached on rows held out: word or rate."""
-    return (isinstance(threshold, str) and threshold != SAMPLE_F1) or _is_rate(threshold)
+    is_word = isinstance(threshold, str) and not is_sample_f1(threshold)
+    return is_word or _is_rate(threshold)
 
 
 def _is_rate(threshold: Any) -> bool:
