@@ -3,6 +3,7 @@
 import pickle
 import warnings
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -214,6 +215,18 @@ def test_one_mask_holds_for_all_rows(rows, form):
     np.testing.assert_array_equal((proba > 0).all(axis=0), one)
 
 
+def test_mask_and_rows_may_be_on_disk(rows, tmp_path):
+    X, Y, allowed = rows
+    np.save(tmp_path / "X.npy", X.astype("float32"))
+    np.save(tmp_path / "allowed.npy", allowed)
+    X, mask = (np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("X", "allowed"))
+    clf = make(epochs=2, shuffle_buffer=20).fit(X, Y, allowed=mask)
+    unknown = make(epochs=2, shuffle_buffer=20).fit(X, np.where(allowed, Y, np.nan))
+    assert clf.history_ == unknown.history_
+    predicted = clf.predict(X, allowed=da.from_array(np.asarray(allowed), chunks=(30, 4)))
+    np.testing.assert_array_equal(predicted, unknown.predict(X) * allowed)
+
+
 # Errors.
 
 
@@ -276,6 +289,27 @@ def test_mask_is_routed_through_a_pipeline_and_a_search(rows):
         search.fit(X, Y, allowed=allowed)
         predicted = search.best_estimator_.predict(X, allowed=allowed)
     assert not predicted[~allowed].any()
+
+
+@pytest.mark.parametrize("form", [np.asarray, lambda A: [set(NAMES[row]) for row in A]])
+def test_rows_held_out_are_scored_with_their_mask(rows, form):
+    X, Y, allowed = rows
+    seen = []
+
+    def no_impossible_label(estimator, X, y):
+        predicted = estimator.predict(X)
+        seen.append((len(X), int(predicted[~allowed_of(X)].sum())))
+        return estimator.score(X, y)
+
+    def allowed_of(X_held):
+        return allowed[[np.flatnonzero((row == X).all(axis=1))[0] for row in X_held]]
+
+    clf = make(
+        epochs=2, early_stopping=True, validation_fraction=0.25, threshold=0.0,
+        monitor=no_impossible_label,
+    )  # fmt: skip
+    clf.fit(X, pd.DataFrame(Y, columns=NAMES), allowed=form(allowed))
+    assert seen == [(20, 0)] * 2
 
 
 # As many labels as a row may have.

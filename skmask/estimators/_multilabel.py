@@ -134,6 +134,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     --------
     skmask.nn.losses.WeightedBinaryCrossentropy : the loss, for a Keras model of one's own.
     skmask.nn.metrics.LogitRecall : the metric.
+    skmask.metrics.make_multilabel_scorer : scorers for searches, where entries are unknown or a
+        mask is needed; with unknown entries `cv` must be a splitter, as `KFold(5)`.
 
     Notes
     -----
