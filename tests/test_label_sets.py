@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from skmask.decisions import f1_sets, with_at_least, with_at_most
+from skmask.decisions import _label_sets, f1_sets, with_at_least, with_at_most
 
 
 def expected_f1_of(chosen, proba):
@@ -28,6 +28,20 @@ def test_set_has_the_largest_expected_f1_of_all_sets(seed, scale):
         assert expected_f1_of(found.astype(int), of_row) == pytest.approx(max(values))
 
 
+@pytest.mark.parametrize("scale", [0.02, 0.3, 1.0])
+def test_sizes_that_are_left_out_are_not_the_best(scale):
+    proba = np.random.default_rng(0).random((200, 12)) ** 3 * scale
+    ranked = -np.sort(-proba, axis=1)
+    of_all = _label_sets.expected_f1(ranked, 12)
+    largest = _label_sets.largest_size(ranked)
+    assert of_all.argmax(axis=1).max() <= largest
+    np.testing.assert_allclose(_label_sets.expected_f1(ranked, largest), of_all[:, : largest + 1])
+
+
+def test_rows_without_a_possible_label_get_none():
+    assert not f1_sets(np.zeros((3, 4))).any()
+
+
 def test_certain_labels_are_the_set():
     truth = np.random.default_rng(0).random((20, 6)) < 0.4
     truth[0] = False
@@ -35,8 +49,6 @@ def test_certain_labels_are_the_set():
 
 
 def test_rows_are_taken_in_parts_of_bounded_memory(monkeypatch):
-    from skmask.decisions import _label_sets
-
     proba = np.random.default_rng(0).random((50, 7))
     expected = f1_sets(proba)
     monkeypatch.setattr(_label_sets, "_NUMBERS_AT_ONCE", 200)

@@ -51,27 +51,50 @@ def f1_sets(proba: np.ndarray) -> np.ndarray:
     n_rows, n_labels = proba.shape
     order = np.argsort(-proba, axis=1, kind="stable")
     ranked = np.take_along_axis(proba, order, axis=1)
-    step = 1 + _NUMBERS_AT_ONCE // (n_labels + 1) ** 2
-    sizes = [
-        expected_f1(ranked[start : start + step]).argmax(axis=1) for start in range(0, n_rows, step)
-    ]
+    step = 1 + _NUMBERS_AT_ONCE // (1 + 2 * n_labels * (1 + largest_size(ranked)))
+    sizes = [_best_sizes(ranked[k : k + step]) for k in range(0, n_rows, step)]
     is_taken = np.arange(n_labels) < np.concatenate(sizes)[:, np.newaxis]
     predicted = np.zeros(proba.shape, dtype=bool)
     np.put_along_axis(predicted, order, is_taken, axis=1)
     return predicted
 
 
-def expected_f1(ranked: np.ndarray) -> np.ndarray:
-    """Return the expected F1 of the first 0, 1, ..., n_labels labels of each row.
+def _best_sizes(ranked: np.ndarray) -> np.ndarray:
+    return expected_f1(ranked, largest_size(ranked)).argmax(axis=1)
+
+
+def largest_size(ranked: np.ndarray) -> int:
+    """Return a size beyond which no first labels of a row have the largest expected F1.
+
+    Parameters
+    ----------
+    ranked : ndarray of float64 of shape (n, n_labels)
+        Probabilities of independent labels, the largest of each row first.
+
+    Notes
+    -----
+    The expected F1 of the first k labels is the sum of 2 p E[1 / (k + 1 + j)] over them, with j
+    the number of right labels beside the one of probability p. It is 2 P / (k + 1) at most, with P
+    the sum of their p, and, since 1 / x is convex, 2 P / (k + 1 + T) at least, T the sum of all p.
+    """
+    sums, sizes = ranked.cumsum(axis=1), np.arange(1, ranked.shape[1] + 1)
+    at_least = (2 * sums / (sizes + 1 + sums[:, -1:])).max(axis=1, keepdims=True)
+    can_be = (2 * sums / (sizes + 1) > at_least * (1 - 1e-12)).any(axis=0)
+    return int(sizes[can_be].max(initial=0))
+
+
+def expected_f1(ranked: np.ndarray, n_sizes: int) -> np.ndarray:
+    """Return the expected F1 of the first 0, 1, ..., n_sizes labels of each row.
 
     Parameters
     ----------
     ranked : ndarray of float64 of shape (n, n_labels)
         Probabilities of independent labels.
+    n_sizes : int
 
     Returns
     -------
-    ndarray of float64 of shape (n, n_labels + 1)
+    ndarray of float64 of shape (n, n_sizes + 1)
 
     Notes
     -----
@@ -80,15 +103,17 @@ def expected_f1(ranked: np.ndarray) -> np.ndarray:
     labels behind the first k; a label p before them makes it (1 - p) shares[a] + p shares[a + 1].
     """
     n_rows, n_labels = ranked.shape
-    counts = _counts(ranked)
-    found = np.empty((n_rows, n_labels + 1))
-    shares = np.broadcast_to(1 / np.arange(1, 2 * n_labels + 1), (n_rows, 2 * n_labels))
+    counts = _counts(ranked[:, :n_sizes])
+    found = np.empty((n_rows, n_sizes + 1))
+    found[:, 0] = np.prod(1 - ranked, axis=1)
+    n_shares = n_labels + n_sizes
+    shares = np.broadcast_to(1 / np.arange(1, n_shares + 1), (n_rows, n_shares))
     for k in range(n_labels, 0, -1):
         right = np.arange(1, k + 1)
-        found[:, k] = (2 * right * counts[k][:, 1:] * shares[:, k + right - 1]).sum(axis=1)
+        if k <= n_sizes:
+            found[:, k] = (2 * right * counts[k][:, 1:] * shares[:, k + right - 1]).sum(axis=1)
         p = ranked[:, k - 1, np.newaxis]
         shares = (1 - p) * shares[:, :-1] + p * shares[:, 1:]
-    found[:, 0] = np.prod(1 - ranked, axis=1)
     return found
 
 
