@@ -158,6 +158,14 @@ def test_score_counts_what_is_allowed(rows, fitted):
     assert fitted.score(X, Y, allowed=allowed) == pytest.approx(expected)
 
 
+def test_label_that_is_there_and_cannot_be_is_a_miss(rows, fitted):
+    X, _, allowed = rows
+    row = np.flatnonzero(~allowed.all(axis=1) & allowed.any(axis=1))[:1]
+    right = fitted.predict(X[row], allowed=allowed[row])
+    assert fitted.score(X[row], right, allowed=allowed[row]) == 1
+    assert fitted.score(X[row], right | ~allowed[row], allowed=allowed[row]) == 0
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_prediction_without_the_mask_is_refused_and_lifted_on_purpose(rows, fitted, method):
     X, Y, _ = rows

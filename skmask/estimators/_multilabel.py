@@ -467,8 +467,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         Returns
         -------
         float
-            Subset accuracy over the known labels that are allowed, rows without one left out; for
-            one class per row, accuracy.
+            Subset accuracy over the known labels that are allowed, or that `y` has all the same,
+            rows without one left out; for one class per row, accuracy.
 
         Raises
         ------
@@ -485,7 +485,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         with naming("X and y"):
             check_consistent_length(predicted, y)
         weight = by_entry(check_label_weight(sample_weight, y.shape, names))
-        counts = restricted_labels(is_known & (weight > 0), mask, False)
+        counts = is_known & (weight > 0)
+        if mask is not None:
+            counts &= mask | (y == 1)
         if not counts.any():
             raise ValueError(
                 "y must hold a known label with a weight above 0, allowed for its row; got none. "
