@@ -4,7 +4,7 @@ The first 1,500 genes to learn from, the last 917 to judge. Logistic regressions
 features as they are and standardised, skmask standardised. The network, the number of epochs,
 the share held out for thresholds, and their means over resamples, were chosen by
 cross-validation on the 1,500 alone; thresholds are tuned on a part of the 1,500 that training
-does not see. Five seeds, means.
+does not see, but for "sample_f1", which needs none. Five seeds, means.
 
 Run: python benchmarks/yeast.py
 """
@@ -73,7 +73,8 @@ def contenders():
     linear = {"hidden_layer_sizes": (), "epochs": 60}
     network = {"network": with_dropout, "epochs": 80, "validation_fraction": 0.2}
     targets = {
-        f"{TUNED}{target}": ours(**network, pos_weight=None, threshold=target) for target in GOALS
+        f"{TUNED}{target}": ours(**network, pos_weight=None, threshold=target)
+        for target in [*GOALS, "sample_f1"]
     }
     return {
         "logistic regression": logistic(),
@@ -95,6 +96,7 @@ def judge(Y, predicted):
     return {
         "micro-F1": f1_score(Y, predicted, average="micro"),
         "macro-F1": f1_score(Y, predicted, average="macro"),
+        "F1 by row": f1_score(Y, predicted, average="samples", zero_division=0),
         "macro-recall": recall_score(Y, predicted, average="macro"),
         "Hamming": hamming_loss(Y, predicted),
         "never predicted": int((~predicted.any(axis=0)).sum()),

@@ -9,6 +9,7 @@ from sklearn.metrics import make_scorer
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import check_consistent_length
 
+from skmask._label_metrics import make_multilabel_scorer, multilabel_score
 from skmask.data._costs import check_cost_matrix, check_costs, costs_of_truth
 from skmask.data._frames import row_labels, without_names
 from skmask.data._labels import all_labels, check_classes, check_labels, encode_labels, same_labels
@@ -19,8 +20,10 @@ from skmask.data._weights import check_sample_weight
 
 __all__ = [
     "make_cost_scorer",
+    "make_multilabel_scorer",
     "make_sequence_scorer",
     "mean_cost",
+    "multilabel_score",
     "routed_scorer",
     "savings_score",
     "sequence_accuracy",

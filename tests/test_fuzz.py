@@ -229,6 +229,11 @@ BAD_WEIGHT_PART = {
     "beyond float32": lambda w, rng: spoilt(w, rng, 1e39),
     "nothing to float32": lambda w, rng: spoilt(w, rng, 1e-50),
 }
+# Of entries, some of which do not count.
+BAD_WEIGHT_PART_OF_ENTRIES = {
+    **BAD_WEIGHT_PART,
+    "nothing to float32": lambda w, rng: w * 1e-50,
+}
 BAD_MASK = {
     **{
         name: maker
@@ -266,6 +271,12 @@ BAD_MASK = {
     "too few sets": lambda A, rng: [{0, 1, 2, 3}] * (N - 1),
     "empty set": lambda A, rng: [{0, 1, 2, 3}] * (N - 1) + [set()],
     "set": lambda A, rng: {0, 1},
+}
+# A row may allow no label at all.
+BAD_LABEL_MASK = {
+    name: maker
+    for name, maker in BAD_MASK.items()
+    if name not in ("empty row", "nothing", "nothing for all", "sparse empty row", "empty set")
 }
 BAD_STEP_MASK = {
     name: maker
@@ -411,6 +422,7 @@ def make_subjects():
     costs = rng.integers(1, 9, size=(N, K, K)) * (1.0 - np.eye(K))
     Y = (rng.random((N, K)) < 0.4).astype(np.int64)
     Y[:K] = np.eye(K)
+    label_mask = (Y == 1) | (allowed & (np.arange(N)[:, np.newaxis] > K))
     by_entry = rng.integers(1, 5, size=(N, K)) / 2
     steps = rng.integers(-8, 9, size=(N, T, F)) / 4
     labels = rng.integers(K, size=(N, T))
@@ -433,14 +445,16 @@ def make_subjects():
         ),
         "multilabel": Subject(
             lambda **p: WeightedMultilabelClassifier(**{**mlp, **p}),
-            {"X": X, "y": Y, "sample_weight": by_entry},
+            {"X": X, "y": Y, "sample_weight": by_entry, "allowed": label_mask},
             [
                 *of_rows[:2],
                 ("y", BAD_LABEL_MATRIX, ("partial_fit", "score")),
                 ("y", BAD_LABEL_NAMES, ("score",)),
                 ("sample_weight", BAD_WEIGHT, (*TRAINING, "score")),
                 ("sample_weight", BAD_WEIGHT_OF_ENTRIES, (*TRAINING, "score")),
-                ("sample_weight", BAD_WEIGHT_PART, ("partial_fit",)),
+                ("sample_weight", BAD_WEIGHT_PART_OF_ENTRIES, ("partial_fit",)),
+                ("allowed", BAD_LABEL_MASK, ANYWHERE),
+                ("allowed", {"nothing": BAD_MASK["nothing"]}, TRAINING),
             ],
         ),
         "sequence": Subject(
@@ -562,6 +576,7 @@ BAD_PARAMETERS = {
         *[pd.Series(np.ones(K) / 2, index=list("abcd")), pl.DataFrame(np.ones((1, K)) / 2)],
     ],
     "min_labels": [*NO_SCALAR, -1, 2.5, np.inf, 2**40, K + 1, None],
+    "max_labels": [*[v for v in NO_SCALAR if v is not True], 0, -1, 2.5, np.inf],
     "calibrated": NO_FLAG,
     "kernel": [
         *[*NO_WORD[:3], None, lambda x, p: 3.0, lambda x, p: 3, lambda x, p: None, lambda x: x],

@@ -373,6 +373,8 @@ def test_costs_that_depend_on_the_row_raise(thousand):
         {"calibrated": True, "min_labels": 1},
         {"threshold": "tuned"},
         {"threshold": 0.0},
+        {"threshold": 0.1, "max_labels": 2},
+        {"threshold": 0.1, "max_labels": 9, "min_labels": 3},
         {"threshold": 1.0, "min_labels": 3},
     ],
     ids=str,
@@ -381,6 +383,38 @@ def test_costs_that_depend_on_the_row_raise(thousand):
 def test_multilabel_is_that_of_the_estimator(settings):
     X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
     assert_as_estimator(make(WeightedMultilabelClassifier, **settings).fit(X, Y), X)
+
+
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+@pytest.mark.parametrize("settings", [{}, {"min_labels": 3}, {"threshold": 0.1, "max_labels": 1}])
+def test_mask_of_labels_is_an_input(settings):
+    X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
+    allowed = (np.random.default_rng(0).random(Y.shape) < 0.6) | (Y == 1)
+    names = np.array(list("fcabed"))  # not sorted
+    clf = make(WeightedMultilabelClassifier, classes=names, **settings)
+    clf.fit(X, Y, allowed=allowed)
+    expected = clf.predict(X, allowed=allowed), clf.predict_proba(X, allowed=allowed)
+    assert_same(to_onnx(clf, X), *expected, X=X, allowed=allowed)
+    of_frame = to_onnx(clf, X, allowed=pd.DataFrame(allowed, columns=names)[sorted(names)])
+    assert_same(of_frame, *expected, X=X, allowed=allowed)
+
+
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+def test_one_mask_of_labels_is_part_of_the_model():
+    X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
+    clf = make(WeightedMultilabelClassifier, classes=list("fcabed"), min_labels=2).fit(X, Y)
+    one = np.array([True, False, True, True, False, True])
+    expected = clf.predict(X, allowed=one), clf.predict_proba(X, allowed=one)
+    assert_same(to_onnx(clf, X, allowed=one), *expected, X=X)
+
+
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+def test_sets_of_the_largest_expected_f1_are_not_written():
+    X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
+    clf = make(WeightedMultilabelClassifier, threshold="sample_f1").fit(X, Y)
+    with pytest.raises(ValueError, match=r"threshold must be a number, or .* 'sample_f1'"):
+        to_onnx(clf, X)
+    assert run(to_onnx(clf.set_threshold(0.5), X), X=X)[0].shape == Y.shape
 
 
 @pytest.mark.parametrize("calibrated", [False, True])
@@ -396,7 +430,7 @@ def test_one_against_the_rest_is_that_of_the_estimator(thousand, n_classes, cali
 @pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
 def test_mask_for_a_classifier_without_masks_raises():
     X, Y = make_sparse_multilabel(1000, n_labels=6, random_state=0)
-    clf = make(WeightedMultilabelClassifier).fit(X, Y)
+    clf = make(WeightedMultilabelClassifier).fit(X, Y.argmax(axis=1))  # one class per row
     with pytest.raises(ValueError, match="allowed must be None"):
         to_onnx(clf, X, allowed="all")
 

@@ -41,7 +41,7 @@ __all__ = [
 # Bounds the memory of looking labels up.
 _LABELS_AT_ONCE = 1 << 20
 
-_MATRIX = "y must hold only 0, 1 and NaN (unknown) when it has a column for each label"
+_MATRIX = "{} must hold only 0, 1 and NaN (unknown) when it has a column for each label"
 
 
 def label_array(labels: Iterable[Any]) -> np.ndarray:
@@ -249,7 +249,7 @@ def decode_labels(codes: np.ndarray, classes_: np.ndarray) -> np.ndarray:
 
 
 def encode_label_matrix(
-    Y: Any, labels: np.ndarray | None
+    Y: Any, labels: np.ndarray | None, argument: str = "y"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return 0 and 1 for each label of each row, where that is known, and the labels' names.
 
@@ -260,6 +260,8 @@ def encode_label_matrix(
         unknown, too.
     labels : ndarray of shape (n_labels,) or None
         The names of the columns of an array; those of a DataFrame are brought in this order.
+    argument : str
+        For messages.
 
     Returns
     -------
@@ -268,29 +270,30 @@ def encode_label_matrix(
     is_known : ndarray of bool of shape (n_samples, n_labels)
     names : ndarray of shape (n_labels,)
     """
-    frame = named(Y, "y")
+    frame = named(Y, argument)
     if frame is not None:
         labels = label_array(frame.names) if labels is None else labels
-        Y = frame.by_name(labels, "y", of="label")
+        Y = frame.by_name(labels, argument, of="label")
     if sparse.issparse(Y):
-        Y = check_sparse(Y, "y").toarray()
-    matrix = real_array(without_names(Y, "y"), "y", _MATRIX, may_miss=True)
+        Y = check_sparse(Y, argument).toarray()
+    rule = _MATRIX.format(argument)
+    matrix = real_array(without_names(Y, argument), argument, rule, may_miss=True)
     if matrix.ndim != 2 or not matrix.shape[1]:
         raise ValueError(
-            f"y must have a column for each label; got shape {matrix.shape}. Give one label or "
-            "more."
+            f"{argument} must have a column for each label; got shape {matrix.shape}. Give one "
+            "label or more."
         )
     is_wrong = ~zero_or_one(matrix, may_miss=True)
     if is_wrong.any():
         rows = np.unique(np.nonzero(is_wrong)[0])
         raise ValueError(
-            f"{_MATRIX}; got {quote(np.unique(matrix[is_wrong]))} in {first_rows(rows)}. Use "
+            f"{rule}; got {quote(np.unique(matrix[is_wrong]))} in {first_rows(rows)}. Use "
             "sklearn.preprocessing.MultiLabelBinarizer."
         )
     names = np.arange(matrix.shape[1]) if labels is None else labels
     if len(names) != matrix.shape[1]:
         raise ValueError(
-            f"y must have one column for each of the {len(names)} labels {quote(names)}; got "
-            f"{matrix.shape[1]} columns. Correct y, or classes=."
+            f"{argument} must have one column for each of the {len(names)} labels "
+            f"{quote(names)}; got {matrix.shape[1]} columns. Correct {argument}, or classes=."
         )
     return (matrix == 1).astype(np.int8), matrix == matrix, names

@@ -10,7 +10,16 @@ from skmask.data._frames import as_list, named
 from skmask.data._messages import first_rows, quote, shown
 from skmask.data._numbers import check_sparse, real_array, zero_or_one
 
-__all__ = ["check_allowed", "check_labels_allowed", "is_of_labels"]
+__all__ = [
+    "check_allowed",
+    "check_allowed_labels",
+    "check_labels_allowed",
+    "check_matrix_allowed",
+    "is_of_labels",
+]
+
+# Words for the columns of a mask that say where their names come from.
+_OF_Y = {"labels": "labels of y"}
 
 Allowed: TypeAlias = Any  # np.ndarray | sparse.csr_array, which has no stubs
 
@@ -35,26 +44,7 @@ def check_allowed(
     -------
     ndarray of bool of shape (n_samples, n_classes) or (1, n_classes), or csr_array of bool
     """
-    if isinstance(allowed, str):
-        raise TypeError(
-            f"allowed must be a mask or the word 'all'; got {shown(allowed)}. Pass an array of "
-            "bool of shape (n_samples, n_classes)."
-        )
-    order: Any = np.argsort(classes)
-    if is_of_labels(allowed):
-        allowed = _mask_of_labels(as_list(allowed), classes)
-    frame = named(allowed, "allowed")
-    if frame is not None:
-        allowed, order = frame.by_name(classes[order], "allowed"), slice(None)
-    mask = _as_bool(allowed, row_of)
-    shapes = [(n_samples, len(classes)), (len(classes),)]
-    if mask.shape not in (shapes[:1] if sparse.issparse(mask) else shapes):
-        raise ValueError(
-            f"allowed must have shape (n_samples, n_classes) = {shapes[0]}, or "
-            f"({len(classes)},) for one mask that holds for all rows; got {mask.shape}. Give one "
-            f"column for each of the classes {quote(classes)}."
-        )
-    mask = _in_order(mask if mask.ndim == 2 else mask[np.newaxis], order)
+    mask = _read_mask(allowed, n_samples, classes, np.argsort(classes), "classes", row_of)
     empty = np.flatnonzero(np.asarray(mask.sum(axis=1)) == 0)
     if empty.size:
         where = (
@@ -67,6 +57,56 @@ def check_allowed(
             "there, or leave the row out."
         )
     return mask
+
+
+def check_allowed_labels(allowed: Any, *, n_samples: int, names: np.ndarray) -> np.ndarray:
+    """Return a mask of labels, of which a row may allow none, its columns in the order of names.
+
+    Parameters
+    ----------
+    allowed : as for `check_allowed`, with a column for each label
+    n_samples : int
+    names : ndarray of shape (n_labels,)
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples, n_labels) or (1, n_labels)
+    """
+    mask = _read_mask(allowed, n_samples, names, np.arange(len(names)), "labels")
+    return mask.toarray() if sparse.issparse(mask) else mask
+
+
+def _read_mask(
+    allowed: Any,
+    n_samples: int,
+    classes: np.ndarray,
+    order: Any,
+    kind: str,
+    row_of: np.ndarray | None = None,
+) -> Allowed:
+    """Return a mask of shape (n_samples, n_classes) or (1, n_classes), its columns in an order.
+
+    `kind` is the word for the columns in messages.
+    """
+    if isinstance(allowed, str):
+        raise TypeError(
+            f"allowed must be a mask or the word 'all'; got {shown(allowed)}. Pass an array of "
+            f"bool of shape (n_samples, n_{kind})."
+        )
+    if is_of_labels(allowed):
+        allowed = _mask_of_labels(as_list(allowed), classes)
+    frame = named(allowed, "allowed")
+    if frame is not None:
+        allowed, order = frame.by_name(classes[order], "allowed"), slice(None)
+    mask = _as_bool(allowed, row_of)
+    shapes = [(n_samples, len(classes)), (len(classes),)]
+    if mask.shape not in (shapes[:1] if sparse.issparse(mask) else shapes):
+        raise ValueError(
+            f"allowed must have shape (n_samples, n_{kind}) = {shapes[0]}, or "
+            f"({len(classes)},) for one mask that holds for all rows; got {mask.shape}. Give one "
+            f"column for each of the {_OF_Y.get(kind, kind)} {quote(classes)}."
+        )
+    return _in_order(mask if mask.ndim == 2 else mask[np.newaxis], order)
 
 
 def _in_order(mask: Allowed, order: Any) -> Allowed:
@@ -184,4 +224,21 @@ def check_labels_allowed(
         raise ValueError(
             f"y must be among the classes that allowed leaves its row; got {quote(y[bad])} in "
             f"{first_rows(_called(bad, row_of))}. Correct y or allowed, or leave these rows out."
+        )
+
+
+def check_matrix_allowed(target: np.ndarray, allowed: np.ndarray) -> None:
+    """Raise if a row has a label that it does not allow.
+
+    Parameters
+    ----------
+    target : ndarray of int of shape (n_samples, n_labels)
+        1 for the labels of a row.
+    allowed : as `check_allowed_labels` returns it
+    """
+    bad = np.flatnonzero(((target == 1) & ~allowed).any(axis=1))
+    if bad.size:
+        raise ValueError(
+            "y must be 0 or NaN where allowed says that the label cannot be; got 1 in "
+            f"{first_rows(bad)}. Correct y or allowed, or leave these rows out."
         )

@@ -8,10 +8,17 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from skmask.data._frames import aligned, check_no_text, named, without_names
-from skmask.data._messages import quote, shown
+from skmask.data._messages import naming, quote, shown
 from skmask.data._numbers import as_numbers, is_missing, is_real, scaled
 
-__all__ = ["check_by_label", "check_class_weight", "check_entry_weight", "check_sample_weight"]
+__all__ = [
+    "by_entry",
+    "check_by_label",
+    "check_class_weight",
+    "check_entry_weight",
+    "check_label_weight",
+    "check_sample_weight",
+]
 
 
 def check_entry_weight(
@@ -40,6 +47,20 @@ def check_entry_weight(
             "weight for each row, or one for each entry of y."
         )
     return _check_weight(weight)
+
+
+def check_label_weight(sample_weight: Any, shape: tuple[int, ...], names: np.ndarray) -> np.ndarray:
+    """Return weights by row, or by row and label."""
+    with naming("sample_weight"):
+        n_axes = np.asarray(without_names(sample_weight, "sample_weight")).ndim
+    if n_axes == 2:
+        return check_entry_weight(sample_weight, shape, names)
+    return check_sample_weight(sample_weight, shape[0])
+
+
+def by_entry(weight: np.ndarray) -> np.ndarray:
+    """Return weights by row or by entry with an axis for the labels."""
+    return weight if weight.ndim == 2 else weight[:, np.newaxis]
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from skmask.decisions._cutoffs import (
     recall_cutoffs,
     with_at_least,
 )
+from skmask.decisions._label_sets import f1_sets, with_at_most
 from skmask.decisions._softmax import (
     BELOW_ALLOWED,
     decision_values,
@@ -25,6 +26,7 @@ __all__ = [
     "candidate_softmax",
     "cheapest",
     "decision_values",
+    "f1_sets",
     "log_softmax",
     "macro_f1_cutoffs",
     "micro_f1_cutoffs",
@@ -36,4 +38,5 @@ __all__ = [
     "savings",
     "softmax",
     "with_at_least",
+    "with_at_most",
 ]

@@ -54,6 +54,21 @@ allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_classes)
 array-like or Series of shape (n_classes,), list of sets of labels, or "all", default=None
     As in `fit`. "all" lifts the restriction on purpose.
 """
+_LABEL_ALLOWED = """\
+allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_labels), \
+array-like or Series of shape (n_labels,), or list of sets of labels, default=None
+    True or 1: the label of this column can be for this row; a row may allow none. Labels that
+    cannot be are left out of the loss, of `pos_weight` and of tuned thresholds, and `y` must not
+    have them. Columns are in the order of `y`; those of a DataFrame of any library are names of
+    labels in any order. One row of shape (n_labels,) holds for all; a Series of pandas is aligned
+    by its index. A list holds the set of labels of each row. For a `y` of one class per row None.
+    None: all can be.
+"""
+_LABEL_ALLOWED_TO_PREDICT = """\
+allowed : array-like, DataFrame or sparse matrix of shape (n_samples, n_labels), \
+array-like or Series of shape (n_labels,), list of sets of labels, or "all", default=None
+    As in `fit`. "all" lifts the restriction on purpose.
+"""
 _CLASSES_PART = """\
 classes : array-like of shape (n_classes,), default=None
     All labels, in the order of the columns of `allowed`. Needed in the first call

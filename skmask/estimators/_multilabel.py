@@ -1,41 +1,43 @@
 """WeightedMultilabelClassifier: many labels, of which each row has few."""
 
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, log_expit, logit, softmax
+from scipy.special import expit, log_expit, softmax
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_consistent_length
 
 from skmask.data._labels import accuracy, decode_labels, encode_label_matrix
-from skmask.data._messages import naming, quote
+from skmask.data._messages import naming
 from skmask.data._numbers import average, scaled
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import StrOptions, validate_parameter_constraints
-from skmask.decisions import with_at_least
+from skmask.data._weights import by_entry, check_label_weight
 from skmask.engine import Loss, is_lazy, read_rows
 from skmask.estimators._base import OF_BLOCKS, OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
-from skmask.estimators._multilabel_rows import (
-    by_entry,
-    pos_weight_for,
-    read_labelled_rows,
-    read_weight,
+from skmask.estimators._label_decisions import (
+    above_thresholds,
+    check_n_labels,
+    label_mask_to_predict,
+    labels_of_rows,
+    of_unweighted,
+    restricted_labels,
 )
+from skmask.estimators._label_settings import (
+    chosen_thresholds,
+    warn_of_labels_never_predicted,
+    with_weights_and_thresholds,
+)
+from skmask.estimators._multilabel_rows import read_labelled_rows
 from skmask.estimators._reading import Given, opened_rows, read_features, read_inputs
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
-from skmask.estimators._thresholds import (
-    TARGETS,
-    is_tuned,
-    thresholds_as_given,
-    thresholds_for,
-)
+from skmask.estimators._thresholds import TARGETS, is_tuned, thresholds_for
 from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
@@ -62,8 +64,10 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     tuned on rows held out of training, and a row can be given a label at least (`min_labels`).
 
     Unknown labels are NaN in `y`: they count neither in the loss nor in
-    `pos_weight` nor in the metrics. A `y` of one class per row is taken as one label against
-    the rest for each class, and `predict` gives classes.
+    `pos_weight` nor in the metrics. Labels that are known to be impossible for a row
+    (`allowed`) do not count there either; their probability is exactly 0, and they are never
+    predicted. A model fitted with such a mask does not predict without one. A `y` of one class per
+    row is taken as one label against the rest for each class, and `predict` gives classes.
 
     Parameters
     ----------
@@ -86,18 +90,22 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     loss : {"weighted_bce", "focal", "asymmetric"}, default="weighted_bce"
         See Notes.
     threshold : float, array-like of shape (n_labels,), Series, dict, one-row DataFrame, \
-            {{"tuned", "micro_macro", "macro_f1", "micro_f1"}}, {{"recall": float}} or \
-            {{"precision": float}}, default=0.5
+            {{"tuned", "micro_macro", "macro_f1", "micro_f1", "sample_f1"}}, \
+            {{"recall": float}} or {{"precision": float}}, default=0.5
         Probability, before it is calibrated, above which a label is predicted. A word is a target
         on `X_val`, or on `validation_fraction` of the rows, which are held out of training then:
         "macro_f1", for each label the largest F1; "micro_f1", one for all labels, of the largest
         F1 of all entries; "micro_macro" and "tuned", both at once (after [4]_), so that rare labels
         do not cost the frequent ones. A recall is reached with as few predictions as possible, a
-        precision with as many, label by label. 0.5 for a label without a positive there. See
-        Notes.
+        precision with as many, label by label. 0.5 for a label without a positive there.
+        "sample_f1" needs no rows held out: each row gets the labels of its largest expected F1.
+        See Notes.
     min_labels : int, default=0
         How many labels a row gets at least; the most probable ones are added. Read and checked
-        at prediction: it can be changed after `fit`.
+        at prediction: it can be changed after `fit`. A row that allows fewer gets those.
+    max_labels : int, default=None
+        How many labels a row gets at most, not below `min_labels`; the most probable ones are
+        kept. Read and checked at prediction: it can be changed after `fit`. None: all.
     calibrated : bool, default=False
         Take log `pos_weight` off the logits for `predict_proba` and `predict_log_proba`, so that
         they are the probabilities of the unweighted problem, while `predict` favours recall as
@@ -115,7 +123,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     pos_weight_ : ndarray of float64 of shape (n_labels,)
         The factors used.
     thresholds_ : ndarray of float64 of shape (n_labels,)
-        The thresholds used.
+        The thresholds used; 0.5 for "sample_f1".
     history_ : dict of str to list of float
         Per epoch, over the training rows: "loss", the mean over the known labels, "recall" and
         "precision", of all labels together at the threshold (0.5 while it is to be tuned);
@@ -126,6 +134,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     --------
     skmask.nn.losses.WeightedBinaryCrossentropy : the loss, for a Keras model of one's own.
     skmask.nn.metrics.LogitRecall : the metric.
+    skmask.metrics.make_multilabel_scorer : scorers for searches, where entries are unknown or a
+        mask is needed; with unknown entries `cv` must be a splitter, as `KFold(5)`.
 
     Notes
     -----
@@ -142,6 +152,12 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     The thresholds of the F1 targets are means of those of up to 25 bootstrap resamples of the
     rows held out. `set_threshold` chooses again without training.
 
+    "sample_f1" takes labels to be independent given the row, each with its probability p in the
+    unweighted problem (logits less log `pos_weight`, which needs "weighted_bce"). The set of labels
+    with the largest expected F1 of the row then holds the most probable ones, and is found exactly
+    [5]_, in time that grows with the square of the number of labels; a row that probably has no
+    label gets none. It aims at the mean over rows of their F1, not at rare labels.
+
     For one class per row of more than two, `predict_proba` divides the probabilities of a row
     by their sum, and `predict` takes the class that is farthest above its threshold.
 
@@ -152,6 +168,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     .. [3] T. Ridnik et al., "Asymmetric loss for multi-label classification", ICCV 2021.
     .. [4] Y.-J. Lin and C.-J. Lin, "On the thresholding strategy for infrequent labels in
        multi-label classification", CIKM 2023.
+    .. [5] N. Ye, K. M. A. Chai, W. S. Lee and H. L. Chieu, "Optimizing F-measures: a tale of two
+       approaches", ICML 2012.
 
     Examples
     --------
@@ -184,8 +202,18 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             dict,
         ],
         "min_labels": [Interval(Integral, 0, None, closed="left")],
+        "max_labels": [Interval(Integral, 1, None, closed="left"), None],
         "calibrated": ["boolean"],
     }
+
+    # With metadata routing on, a mask goes where it is needed without being asked for.
+    __metadata_request__fit = {"allowed": True, "allowed_val": True}
+    __metadata_request__partial_fit = {"allowed": True}
+    __metadata_request__predict = {"allowed": True}
+    __metadata_request__predict_proba = {"allowed": True}
+    __metadata_request__predict_log_proba = {"allowed": True}
+    __metadata_request__decision_function = {"allowed": True}
+    __metadata_request__score = {"allowed": True}
 
     def __init__(
         self,
@@ -215,6 +243,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         loss="weighted_bce",
         threshold=0.5,
         min_labels=0,
+        max_labels=None,
         calibrated=False,
     ):
         super().__init__(
@@ -243,6 +272,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             loss=loss,
             threshold=threshold,
             min_labels=min_labels,
+            max_labels=max_labels,
             calibrated=calibrated,
         )
 
@@ -254,9 +284,11 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         y,
         sample_weight=None,
         *,
+        allowed=None,
         X_val=None,
         y_val=None,
         sample_weight_val=None,
+        allowed_val=None,
     ):
         """Fit the network to training data.
 
@@ -268,7 +300,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         {x_fit}
         {label_matrix}
         {entry_weight}
+        {label_allowed}
         {label_validation}
+        {allowed_val}
 
         {fit_returns}
         """
@@ -280,20 +314,28 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             y,
             reason_to_hold_out=reason,
             sample_weight=sample_weight,
+            allowed=allowed,
             X_val=X_val,
             y_val=y_val,
             sample_weight_val=sample_weight_val,
+            allowed_val=allowed_val,
         )
         fit = self._fitted()
-        X, _ = opened_rows(self, X, before=fit)
-        X, _ = read_features(self, X, fit, np.dtype(fit.input_dtype))
-        logits = (fit.predictor(rows).astype(np.float64) for rows in _few_at_a_time(X))
-        parts = (self._decided(fit, each) for each in logits)
-        _warn_of_labels_never_predicted(parts, fit)
+        warn_of_labels_never_predicted(self._predicted_in_parts(fit, X, allowed), fit)
         return self
 
+    def _predicted_in_parts(self, fit: Fit, X: Any, allowed: Any) -> Iterator[np.ndarray]:
+        """Yield predictions for some rows at a time."""
+        X, _ = opened_rows(self, X, before=fit)
+        X, _ = read_features(self, X, fit, np.dtype(fit.input_dtype))
+        mask = label_mask_to_predict(fit, allowed, X.shape[0])
+        for numbers, rows in _few_at_a_time(X):
+            logits = fit.predictor(rows).astype(np.float64)
+            of_rows = mask if mask is None or len(mask) != X.shape[0] else mask[numbers]
+            yield self._decided(fit, logits, of_rows)
+
     @documented
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None):
         """Train one epoch on the rows given, from where the last call ended.
 
         Parameters
@@ -304,18 +346,20 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             As the parameter `classes`. Needed in the first call for a `y` of one class per row,
             unless the parameter gives them.
         {entry_weight_part}
+        {label_allowed}
 
         {part_returns}
         """
-        return self._partial_fit(X, y, classes, sample_weight=sample_weight)
+        return self._partial_fit(X, y, classes, sample_weight=sample_weight, allowed=allowed)
 
     @documented
-    def predict(self, X):
-        """Predict labels: those above their thresholds, and as many as `min_labels` says.
+    def predict(self, X, *, allowed=None):
+        """Predict labels: those above their thresholds, `min_labels` to `max_labels` of them.
 
         Parameters
         ----------
         {x}
+        {label_allowed_to_predict}
 
         Returns
         -------
@@ -323,82 +367,91 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             0 or 1 for each label; after a fit to one class per row, classes.
         """
         fit = self._fitted()
-        self._check_read_now("calibrated", "min_labels")
-        return self._predicted(fit, X)
+        self._check_read_now("calibrated", "min_labels", "max_labels")
+        return self._decided(fit, *_read_to_predict(self, fit, X, allowed))
 
-    def _predicted(self, fit: Fit, X: Any) -> np.ndarray:
-        return self._decided(fit, _logits(self, fit, X))
-
-    def _decided(self, fit: Fit, logits: np.ndarray) -> np.ndarray:
-        check_min_labels(self.min_labels, fit["label_names_"])
-        above = logits - logit(fit["thresholds_"])
+    def _decided(self, fit: Fit, logits: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        check_n_labels(self.min_labels, self.max_labels, fit["label_names_"])
         if fit["is_one_vs_rest"]:
+            above = above_thresholds(fit, logits, None)
             best = above.argmax(axis=1) if above.shape[1] > 1 else np.where(above[:, 0] > 0, -1, 0)
             return decode_labels(best, fit["classes_"])
-        return with_at_least(above > 0, self._calibrated(fit, logits), self.min_labels).astype(int)
+        found = labels_of_rows(
+            fit,
+            logits,
+            mask,
+            calibrated=self.calibrated,
+            min_labels=self.min_labels,
+            max_labels=self.max_labels,
+        )
+        return found.astype(int)
 
     @documented
-    def predict_proba(self, X):
+    def predict_proba(self, X, *, allowed=None):
         """Predict the probability of each label.
 
         Parameters
         ----------
         {x}
+        {label_allowed_to_predict}
 
         Returns
         -------
         ndarray of float64 of shape (n_samples, n_labels) or (n_samples, n_classes)
-            Columns follow `label_names_`; they do not sum to 1. After a fit to one class per
-            row they follow `classes_`, and do.
+            Columns follow `label_names_`; they do not sum to 1. Exactly 0 where a label is not
+            allowed. After a fit to one class per row they follow `classes_`, and do.
         """
-        fit, logits = self._calibrated_logits(X)
+        fit, logits, mask = self._calibrated_logits(X, allowed)
         if not fit["is_one_vs_rest"]:
-            return expit(logits)
+            return restricted_labels(expit(logits), mask, 0.0)
         if logits.shape[1] == 1:
             return _of_two(expit(-logits), expit(logits), len(fit["classes_"]))
         return softmax(log_expit(logits), axis=1)
 
     @documented
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X, *, allowed=None):
         """Predict the logarithm of the probability of each label.
 
         Parameters
         ----------
         {x}
+        {label_allowed_to_predict}
 
         Returns
         -------
         ndarray of float64 of shape (n_samples, n_labels) or (n_samples, n_classes)
-            Of `predict_proba`.
+            Of `predict_proba`: -inf where a label is not allowed.
         """
-        fit, logits = self._calibrated_logits(X)
+        fit, logits, mask = self._calibrated_logits(X, allowed)
         if not fit["is_one_vs_rest"]:
-            return log_expit(logits)
+            return restricted_labels(log_expit(logits), mask, -np.inf)
         if logits.shape[1] == 1:
             return _of_two(log_expit(-logits), log_expit(logits), len(fit["classes_"]))
         log_proba = log_expit(logits)
         return log_proba - np.logaddexp.reduce(log_proba, axis=1, keepdims=True)
 
     @documented
-    def decision_function(self, X):
+    def decision_function(self, X, *, allowed=None):
         """Return how far each logit is above the threshold of its label.
 
         Parameters
         ----------
         {x}
+        {label_allowed_to_predict}
 
         Returns
         -------
         ndarray of float64 of shape (n_samples, n_labels), (n_samples, n_classes), or \
                 (n_samples,) for two classes
-            Above 0 where `predict` says 1, `min_labels` aside.
+            Above 0 where `predict` says 1, `min_labels`, `max_labels` and "sample_f1" aside. A
+            label that is not allowed has 100 less than 0, or than its own value if that is lower.
         """
         fit = self._fitted()
-        above = _logits(self, fit, X) - logit(fit["thresholds_"])
+        above = above_thresholds(fit, *_read_to_predict(self, fit, X, allowed))
         return above[:, 0] if fit["is_one_vs_rest"] and above.shape[1] == 1 else above
 
     @documented
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None, *, allowed=None):
         """Return the share of rows whose labels are all predicted rightly.
 
         Parameters
@@ -408,12 +461,13 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
             Weights of the rows, or of their entries: those of weight 0 are left out, as unknown
             ones are, and a row counts by the mean of the others.
+        {label_allowed_to_predict}
 
         Returns
         -------
         float
-            Subset accuracy over the known labels, rows without one left out; for one class per
-            row, accuracy.
+            Subset accuracy over the known labels that are allowed, or that `y` has all the same,
+            rows without one left out; for one class per row, accuracy.
 
         Raises
         ------
@@ -421,27 +475,30 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             If no label is known, and for other bad input.
         """
         fit = self._fitted()
-        self._check_read_now("calibrated", "min_labels")
+        self._check_read_now("calibrated", "min_labels", "max_labels")
         X, y = opened_rows(self, X, y, fit)
-        predicted = self._predicted(fit, X)
+        logits, mask = _read_to_predict(self, fit, X, allowed)
+        predicted = self._decided(fit, logits, mask)
         if fit["is_one_vs_rest"]:
             return accuracy(y, predicted, sample_weight)
         y, is_known, names = encode_label_matrix(y, fit["label_names_"])
         with naming("X and y"):
             check_consistent_length(predicted, y)
-        weight = by_entry(read_weight(sample_weight, y.shape, names))
+        weight = by_entry(check_label_weight(sample_weight, y.shape, names))
         counts = is_known & (weight > 0)
+        if mask is not None:
+            counts &= mask | (y == 1)
         if not counts.any():
             raise ValueError(
-                "y must hold a known label with a weight above 0; got none. Pass rows of which "
-                "something is known."
+                "y must hold a known label with a weight above 0, allowed for its row; got none. "
+                "Pass rows of which something is known."
             )
         n_counted = np.maximum(counts.sum(axis=1), 1)
         by_row = np.where(counts, scaled(weight)[0], 0).sum(axis=1) / n_counted
         return float(average(((y == predicted) | ~counts).all(axis=1), by_row))
 
     @documented
-    def set_threshold(self, threshold, X=None, y=None, sample_weight=None):
+    def set_threshold(self, threshold, X=None, y=None, sample_weight=None, *, allowed=None):
         """Choose the thresholds of labels again, without training.
 
         The parameter `threshold` stays as it is: the next `fit` reads that.
@@ -456,6 +513,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             Their labels.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
             Their weights.
+        allowed : mask as in `fit`, default=None
+            Their mask.
 
         Returns
         -------
@@ -467,17 +526,10 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         validate_parameter_constraints(
             {"threshold": constraints}, {"threshold": threshold}, caller_name="set_threshold"
         )
-        values = {"thresholds_": thresholds_as_given(threshold, fit["label_names_"])}
-        if is_tuned(threshold):
-            if X is None or y is None:
-                raise ValueError(
-                    f"X and y must be given to reach threshold={threshold!r} on; got None. Pass "
-                    "rows that the network was not trained on."
-                )
-            metadata = {"sample_weight": sample_weight}
-            X, y = opened_rows(self, X, y, fit)
-            rows = read_labelled_rows(self, Given(X, y, fit, is_partial=True, metadata=metadata))
-            values = thresholds_for(threshold, fit, rows.that_count())
+        metadata = {"sample_weight": sample_weight, "allowed": allowed}
+        X, y = opened_rows(self, X, y, fit)
+        given = Given(X, y, fit, is_partial=True, metadata=metadata)
+        values = chosen_thresholds(self, threshold, given)
         self._record = replace(fit, values={**fit.values, **values})
         return self
 
@@ -494,33 +546,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         if given.training is not None:
             return replace(rows, constants=given.training.constants)
         rows = rows.with_values(**read_inputs(self, given))
-        return self._with_weights_and_thresholds(rows, given)
-
-    def _with_weights_and_thresholds(self, rows: Rows, given: Given) -> Rows:
-        names = rows.values["label_names_"]
-        check_min_labels(self.min_labels, names)
-        weight = by_entry(rows.weight)
-        sums = np.stack([(weight * (rows.target == value)).sum(axis=0) for value in (0, 1)])
-        sums = rows.in_units_given(sums)
-        if given.continued is not None:
-            sums = sums + given.continued["weight_seen"]
-        pos_weight = pos_weight_for(self.pos_weight, names, *sums)
-        if self.calibrated:
-            _check_can_be_calibrated(self.loss, pos_weight, names)
-        if given.continued is None and not sums[1].all():
-            warnings.warn(
-                f"y has no positive for the labels {quote(names[sums[1] == 0])}: they cannot be "
-                "learnt, and their pos_weight is 1 where it is to be balanced.",
-                stacklevel=5,
-            )
-        thresholds = thresholds_as_given(self.threshold, names)
-        constants = {"pos_weight": pos_weight, "cutoff": logit(thresholds)}
-        return replace(rows, constants=constants).with_values(
-            pos_weight_=pos_weight,
-            thresholds_=thresholds,
-            loss_of_fit=self.loss,
-            weight_seen=sums,
-        )
+        return with_weights_and_thresholds(self, rows, given)
 
     def _parts(self, rows: Rows) -> Parts:
         metrics = ("recall", "logit_recall"), ("precision", "logit_precision")
@@ -533,16 +559,14 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
 
     # Prediction.
 
-    def _calibrated_logits(self, X: Any) -> tuple[Fit, np.ndarray]:
+    def _calibrated_logits(self, X: Any, allowed: Any) -> tuple[Fit, np.ndarray, Any]:
         fit = self._fitted()
         self._check_read_now("calibrated")
-        return fit, self._calibrated(fit, _logits(self, fit, X))
+        logits, mask = _read_to_predict(self, fit, X, allowed)
+        return fit, self._calibrated(fit, logits), mask
 
     def _calibrated(self, fit: Fit, logits: np.ndarray) -> np.ndarray:
-        if not self.calibrated:
-            return logits
-        _check_can_be_calibrated(fit["loss_of_fit"], fit["pos_weight_"], fit["label_names_"])
-        return logits - np.log(fit["pos_weight_"])
+        return of_unweighted(fit, logits) if self.calibrated else logits
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -551,57 +575,23 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         return tags
 
 
-# After training.
-
-
-def _warn_of_labels_never_predicted(parts: Iterable[np.ndarray], fit: Fit) -> None:
-    names = fit["label_names_"]
-    is_there = np.zeros(len(names), bool)
-    for predicted in parts:
-        is_there |= np.isin(names, predicted) if fit["is_one_vs_rest"] else predicted.any(axis=0)
-    if not is_there.all():
-        warnings.warn(
-            f"The labels {quote(names[~is_there])} are never predicted on the training rows. Raise "
-            "pos_weight, lower threshold or tune it, or train for longer.",
-            stacklevel=4,
-        )
-
-
-def _logits(estimator: Any, fit: Fit, X: Any) -> np.ndarray:
-    """Return the logits of rows as they were passed, in float64."""
+def _read_to_predict(
+    estimator: Any, fit: Fit, X: Any, allowed: Any
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the logits of rows as they were passed, in float64, and their mask or None."""
     X, _ = opened_rows(estimator, X, before=fit)
     X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
-    return fit.predictor(X).astype(np.float64)
+    mask = label_mask_to_predict(fit, allowed, X.shape[0])
+    return fit.predictor(X).astype(np.float64), mask
 
 
-def _few_at_a_time(X: Any) -> Iterator[Any]:
+def _few_at_a_time(X: Any) -> Iterator[tuple[slice, Any]]:
     """Yield all rows in their order, each block of a source read once."""
-    for block in (rows for _, rows in read_rows(X)) if is_lazy(X) else [X]:
+    for of_block, block in read_rows(X) if is_lazy(X) else [(slice(0, X.shape[0]), X)]:
         for start in range(0, block.shape[0], _ROWS_AT_ONCE):
-            yield block[start : start + _ROWS_AT_ONCE]
-
-
-def check_min_labels(min_labels: int, names: np.ndarray) -> None:
-    """Raise where `min_labels` is more than the number of labels."""
-    if min_labels > len(names):
-        raise ValueError(
-            f"min_labels must not be above the number of labels, {len(names)}; got {min_labels}. "
-            "Ask for fewer."
-        )
-
-
-def _check_can_be_calibrated(loss: str, pos_weight: np.ndarray, names: np.ndarray) -> None:
-    """Raise where the odds of the unweighted problem do not follow from the logits."""
-    if loss != "weighted_bce":
-        raise ValueError(
-            "calibrated must be False unless loss='weighted_bce', whose odds are known; got "
-            f"True with loss={loss!r}. Use sklearn.calibration, or fit with the other loss."
-        )
-    if not pos_weight.all():
-        raise ValueError(
-            "pos_weight must be above 0 where calibrated=True takes its logarithm; got 0 for "
-            f"{quote(names[pos_weight == 0])}. Raise it, or set calibrated=False."
-        )
+            rows = block[start : start + _ROWS_AT_ONCE]
+            first = of_block.start + start
+            yield slice(first, first + rows.shape[0]), rows
 
 
 def _of_two(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:

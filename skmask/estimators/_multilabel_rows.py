@@ -6,20 +6,22 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_consistent_length
 
+from skmask.data._blocks import in_memory
 from skmask.data._frames import as_list, without_names
 from skmask.data._hold_out import rarest_label
 from skmask.data._labels import check_classes, encode_label_matrix
+from skmask.data._masks import check_allowed_labels, check_matrix_allowed
 from skmask.data._messages import naming, quote
 from skmask.data._numbers import check_float32, real_array, scaled, zero_or_one
-from skmask.data._weights import check_by_label, check_entry_weight, check_sample_weight
+from skmask.data._weights import by_entry, check_by_label, check_label_weight, check_sample_weight
 from skmask.estimators._reading import Given, announced_labels, read_features, read_labels
 from skmask.estimators._rows import Rows
+from skmask.estimators._softmax_rows import check_mask_goes_on
 
 __all__ = [
-    "by_entry",
+    "label_mask",
     "pos_weight_for",
     "read_labelled_rows",
-    "read_weight",
 ]
 
 _NO_MATRIX = (
@@ -36,7 +38,7 @@ def read_labelled_rows(estimator: Any, given: Given) -> Rows:
     estimator : WeightedMultilabelClassifier
         Its parameters are read.
     given : Given
-        With `sample_weight` among its metadata, or not.
+        With `sample_weight` and `allowed` among its metadata, or not.
     """
     is_matrix = _is_label_matrix(estimator, given)
     labels = announced_labels(estimator, given, are_needed=not is_matrix)
@@ -78,10 +80,13 @@ def _read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
             "y must hold a known value for each label; got only NaN for "
             f"{quote(names[~is_known.any(axis=0)])}. Leave these columns out."
         )
-    weight = read_weight(given.metadata.get("sample_weight"), target.shape, names)
+    mask = label_mask(given.metadata.get("allowed"), len(target), names)
+    check_mask_goes_on(given, mask)
+    counts = is_known if mask is None else _counted(target, is_known, mask)
+    weight = check_label_weight(given.metadata.get("sample_weight"), target.shape, names)
     weight, exponent = scaled(weight)
-    if not is_known.all():
-        weight = by_entry(weight) * is_known
+    if not counts.all():
+        weight = by_entry(weight) * counts
     strata = rarest_label((target * by_entry(weight)) > 0, estimator.validation_fraction)
     values = {
         **features,
@@ -89,13 +94,45 @@ def _read_label_matrix(estimator: Any, given: Given, labels: Any) -> Rows:
         "label_names_": names,
         "announced": names,
         "is_one_vs_rest": False,
+        "is_restricted": mask is not None,
     }
     return Rows(
         X, target, weight, outputs=names, strata=strata, exponent=int(exponent), values=values
     )
 
 
+def label_mask(allowed: Any, n_samples: int, names: np.ndarray) -> np.ndarray | None:
+    """Return a mask of labels, bool of shape (n_samples, n_labels) or (1, n_labels), or None.
+
+    Parameters
+    ----------
+    allowed : mask as passed, "all" or None
+    n_samples : int
+    names : ndarray of shape (n_labels,)
+    """
+    if allowed is None or (isinstance(allowed, str) and allowed == "all"):
+        return None
+    return check_allowed_labels(in_memory(allowed), n_samples=n_samples, names=names)
+
+
+def _counted(target: np.ndarray, is_known: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return which entries count: those that are known of labels that can be."""
+    check_matrix_allowed(target, mask)
+    counts = is_known & mask
+    if not counts.any():
+        raise ValueError(
+            "allowed must leave a label that is known in some row; got none. Allow labels, or "
+            "pass other rows."
+        )
+    return counts
+
+
 def _read_classes(estimator: Any, given: Given, labels: Any) -> Rows:
+    if given.metadata.get("allowed") is not None:
+        raise ValueError(
+            "allowed must be None where y is one class per row; got a mask. Use "
+            "RestrictedClassClassifier, or pass y with a column for each label."
+        )
     _, codes, labels = read_labels(estimator, given, labels)
     X, features = read_features(estimator, given.X, given.before, given.dtype)
     classes = np.sort(labels)
@@ -161,17 +198,3 @@ def _holds_zero_or_one(y: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return bool(zero_or_one(values, may_miss=True).all())
-
-
-def read_weight(sample_weight: Any, shape: tuple[int, ...], names: np.ndarray) -> np.ndarray:
-    """Return weights by row, or by row and label."""
-    with naming("sample_weight"):
-        n_axes = np.asarray(without_names(sample_weight, "sample_weight")).ndim
-    if n_axes == 2:
-        return check_entry_weight(sample_weight, shape, names)
-    return check_sample_weight(sample_weight, shape[0])
-
-
-def by_entry(weight: np.ndarray) -> np.ndarray:
-    """Return weights by row or by entry with an axis for the labels."""
-    return weight if weight.ndim == 2 else weight[:, np.newaxis]

@@ -266,7 +266,8 @@ def check_mask_goes_on(given: Given, mask: Any) -> None:
     """Raise where a training that goes on has lost its mask."""
     if given.training is not None:
         return  # `read_validation` compares the arguments
-    if given.before is not None and given.before["is_restricted"] and mask is None:
+    before = given.before
+    if before is not None and before.values.get("is_restricted") and mask is None:
         raise ValueError(
             "allowed must be given in every call once it was given in one; got None. Pass "
             "the mask of these rows."

@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from skmask.data._messages import shown
 from skmask.data._parameters import Interval
-from skmask.data._weights import check_by_label
+from skmask.data._weights import by_entry, check_by_label
 from skmask.decisions import (
     macro_f1_cutoffs,
     micro_f1_cutoffs,
@@ -18,11 +18,17 @@ from skmask.decisions import (
     precision_cutoffs,
     recall_cutoffs,
 )
-from skmask.estimators._multilabel_rows import by_entry
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 
-__all__ = ["TARGETS", "is_tuned", "thresholds_as_given", "thresholds_for"]
+__all__ = [
+    "SAMPLE_F1",
+    "TARGETS",
+    "is_sample_f1",
+    "is_tuned",
+    "thresholds_as_given",
+    "thresholds_for",
+]
 
 _F1_TARGETS = {
     "macro_f1": macro_f1_cutoffs,
@@ -32,13 +38,22 @@ _F1_TARGETS = {
 }
 _RATES = {"precision": precision_cutoffs, "recall": recall_cutoffs}
 
+# The word for labels of the largest expected F1 of each row, in the place of thresholds.
+SAMPLE_F1 = "sample_f1"
+
 # Words that `threshold` may be.
-TARGETS = set(_F1_TARGETS)
+TARGETS = {*_F1_TARGETS, SAMPLE_F1}
+
+
+def is_sample_f1(threshold: Any) -> bool:
+    """Say whether a threshold is the word for sets of the largest expected F1."""
+    return isinstance(threshold, str) and threshold == SAMPLE_F1
 
 
 def is_tuned(threshold: Any) -> bool:
-    """Say whether a threshold is a target: one of the words, or a recall or precision."""
-    return isinstance(threshold, str) or _is_rate(threshold)
+    """Say whether a threshold is a target that is reached on rows held out: word or rate."""
+    is_word = isinstance(threshold, str) and not is_sample_f1(threshold)
+    return is_word or _is_rate(threshold)
 
 
 def _is_rate(threshold: Any) -> bool:
@@ -46,8 +61,8 @@ def _is_rate(threshold: Any) -> bool:
 
 
 def thresholds_as_given(threshold: Any, names: np.ndarray) -> np.ndarray:
-    """Return the threshold of each label: one half while they are to be tuned."""
-    if not is_tuned(threshold):
+    """Return the threshold of each label: one half while they are to be tuned, or not used."""
+    if not is_tuned(threshold) and not isinstance(threshold, str):
         return check_by_label(threshold, names, "threshold", at_most=1)
     if _is_rate(threshold):
         _check_rate(threshold)

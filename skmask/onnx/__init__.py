@@ -20,7 +20,8 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     allowed : mask as in `predict`, "all", or None, default=None
         A mask of the rows of X makes a mask like it the second input of the model, `allowed`,
         an array of bool of shape (n_samples, n_classes), or for a mask by step
-        (n_samples, n_steps, n_classes). One of shape (n_classes,) becomes part of the model.
+        (n_samples, n_steps, n_classes), for labels (n_samples, n_labels). One of shape
+        (n_classes,) becomes part of the model.
         "all": no mask. None: an input if the fit had a mask that is not in columns of X.
 
     Returns
@@ -36,16 +37,17 @@ def to_onnx(estimator: Any, X: Any, *, allowed: Any = None) -> Any:
     ImportError
         If skl2onnx is not installed, or tf2onnx for a network of one's own.
     ValueError
-        If a decision needs the costs of each row, for labels that ONNX does not have (dates, and
-        integers beyond int64), for a network of one's own for sequences, or of layers that
-        tf2onnx does not write, for a kernel of one's own, and for rows and masks that `predict`
-        refuses.
+        If a decision needs the costs of each row, for `threshold="sample_f1"`, for labels that
+        ONNX does not have (dates, and integers beyond int64), for a network of one's own for
+        sequences, or of layers that tf2onnx does not write, for a kernel of one's own, and for
+        rows and masks that `predict` refuses.
 
     Notes
     -----
     The columns of the input `allowed` are in the order of the parameter `classes`, or sorted
-    where it is None. A model checks nothing: where a mask allows no class the probabilities are
-    NaN, and a step is padding where all its features are NaN or `mask_value`, wherever it stands.
+    where it is None; for labels in that of `label_names_`. A model checks nothing: where a mask
+    allows no class the probabilities are NaN, and a step is padding where all its features are
+    NaN or `mask_value`, wherever it stands.
 
     Networks of :mod:`skmask.networks` are written without TensorFlow, a network of one's own by
     Keras and tf2onnx, which know most of Keras' layers, but not all. ONNX Runtime computes some

@@ -69,8 +69,8 @@ def answers(
     elif "thresholds_" in fit.values:
         # A fit by label decides in float64, whatever the type of X.
         logits = _logits(fit, X).cast(np.float64)
-        labels, proba = of_labels(estimator, fit, logits)
-        proba = raw_of_labels(fit, logits) if are_raw else proba
+        labels, proba = of_labels(estimator, fit, logits, mask)
+        proba = raw_of_labels(fit, logits, mask) if are_raw else proba
     else:
         scores = _logits(fit, X).cast(_wider(fit.dtype, of_results))
         labels, proba = of_classes(estimator, fit, scores, mask)
@@ -91,6 +91,8 @@ def _mask(fit: Any, graph: Graph, allowed: Any) -> Tensor | None:
         return None
     if isinstance(allowed, np.ndarray):
         allowed = graph.constant(allowed, bool)
+    if is_by_label(fit):
+        return allowed  # in the order of the labels already
     return allowed.take(np.argsort(fit["announced"]), -1)
 
 

@@ -11,7 +11,7 @@ from skl2onnx.common import data_types
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from skmask._version import __version__
-from skmask.data._masks import check_allowed, is_of_labels
+from skmask.data._masks import check_allowed, check_allowed_labels, is_of_labels
 from skmask.data._messages import shown
 from skmask.data._sequences import as_sequences, shape_of
 from skmask.estimators import record_of
@@ -25,7 +25,7 @@ from skmask.estimators._sequence_rows import read_step_mask, sequences_to_predic
 from skmask.estimators._softmax_rows import needs_mask
 from skmask.onnx._answers import answers, shapes
 from skmask.onnx._graph import Graph, Tensor, stacked
-from skmask.onnx._labels import labels_of
+from skmask.onnx._labels import is_by_label, labels_of
 
 __all__ = ["model_of", "register_converters"]
 
@@ -191,8 +191,12 @@ def _mask(
         of_steps = read_step_mask(allowed, is_real, labels) if by_step else None
         if of_steps is not None:
             mask = of_steps.values[:, 0]
+        elif is_by_label(fit):
+            mask = check_allowed_labels(allowed, n_samples=len(is_real), names=labels)
         else:
             mask = check_allowed(allowed, n_samples=len(is_real), classes=labels)
+        if n_axes < 2 and is_by_label(fit):
+            return mask[0], []
         if n_axes < 2:  # sorted by class, and `answers` sorts
             return mask[0, np.argsort(np.argsort(labels))], []
     given = graph.value("allowed", bool)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logit
 
 from skmask.decisions import BELOW_ALLOWED, savings
-from skmask.estimators._multilabel import check_min_labels
+from skmask.estimators._label_decisions import check_n_labels, maximises_f1
 from skmask.onnx._graph import Tensor, stacked
 from skmask.onnx._labels import labels_of
 
@@ -98,32 +98,53 @@ def _cheapest(scores: Tensor, proba: Tensor, mask: Tensor | None, costs: np.ndar
     return scores.where(is_best, -np.inf).argmax()
 
 
-def of_labels(estimator: Any, fit: Any, logits: Tensor) -> Answers:
+def of_labels(estimator: Any, fit: Any, logits: Tensor, mask: Tensor | None) -> Answers:
     """Return 0 or 1 and the probability of each label, or of each class of one against the rest.
 
     Parameters
     ----------
     estimator : WeightedMultilabelClassifier
-        Its `min_labels` and `calibrated` are read.
+        Its `min_labels`, `max_labels` and `calibrated` are read.
     fit : Fit
     logits : Tensor of float64 of shape (n, n_labels)
+    mask : Tensor of bool, or None
+        Which labels are allowed.
     """
-    cutoffs, n_labels = logit(fit["thresholds_"]), len(fit["label_names_"])
-    estimator._check_read_now("calibrated", "min_labels")
-    check_min_labels(estimator.min_labels, fit["label_names_"])
+    n_labels = len(fit["label_names_"])
+    estimator._check_read_now("calibrated", "min_labels", "max_labels")
+    check_n_labels(estimator.min_labels, estimator.max_labels, fit["label_names_"])
+    _check_has_thresholds(fit)
     # What is taken off does not depend on the logits.
     calibrated = logits + estimator._calibrated(fit, np.zeros(n_labels))
     if fit["is_one_vs_rest"]:
-        return _of_one_against_rest(labels_of(fit), logits - cutoffs, calibrated)
-    predicted = logits - cutoffs > 0
+        above = logits - logit(fit["thresholds_"])
+        return _of_one_against_rest(labels_of(fit), above, calibrated)
+    predicted = raw_of_labels(fit, logits, mask) > 0
+    proba, ordered = calibrated.apply("Sigmoid"), calibrated
+    if mask is not None:
+        proba, ordered = proba.where(mask, 0), calibrated.where(mask, -np.inf)
+    if estimator.max_labels is not None:
+        predicted = _with_at_most(predicted, ordered, min(estimator.max_labels, n_labels))
     if estimator.min_labels:
-        predicted = _with_at_least(predicted, calibrated, estimator.min_labels)
-    return predicted.cast(np.int64), calibrated.apply("Sigmoid")
+        predicted = _with_at_least(predicted, ordered, estimator.min_labels)
+        predicted = predicted if mask is None else predicted & mask
+    return predicted.cast(np.int64), proba
 
 
-def raw_of_labels(fit: Any, logits: Tensor) -> Tensor:
+def _check_has_thresholds(fit: Any) -> None:
+    if maximises_f1(fit):
+        raise ValueError(
+            "threshold must be a number, or a target on rows held out, to be written as ONNX; got "
+            "'sample_f1', which counts the labels of each row. Choose another one with "
+            "set_threshold, or take the probabilities of the estimator."
+        )
+
+
+def raw_of_labels(fit: Any, logits: Tensor, mask: Tensor | None) -> Tensor:
     """Return the values of `decision_function`, a column for each label or class."""
     above = logits - logit(fit["thresholds_"])
+    if mask is not None:
+        above = above.where(mask, above.apply("Min", 0) - BELOW_ALLOWED)
     is_of_two = fit["is_one_vs_rest"] and len(fit["classes_"]) == 2
     return above @ np.array([[-1, 1]]) if is_of_two else above
 
@@ -143,13 +164,25 @@ def _log_sigmoid(x: Tensor) -> Tensor:
     return x.apply("Min", 0) - ((-x.apply("Abs")).apply("Exp") + 1).apply("Log")
 
 
-def _with_at_least(predicted: Tensor, proba: Tensor, n_labels: int) -> Tensor:
+def _with_at_most(predicted: Tensor, ordered: Tensor, n_labels: int) -> Tensor:
+    """Keep the most probable of the labels of each row, as many as it may have."""
+    first = _first_labels(ordered.where(predicted, -np.inf), n_labels)
+    none = predicted.cast(np.int64) * 0
+    return none.apply("ScatterElements", first, first * 0 + 1, axis=1).cast(bool) & predicted
+
+
+def _with_at_least(predicted: Tensor, ordered: Tensor, n_labels: int) -> Tensor:
     """Add to each row its most probable labels until it has as many as it must."""
-    graph = proba.graph
     # Those that are predicted come first; of equal ones the first.
-    order = proba.graph.constant(np.inf, proba.dtype).where(predicted, proba)
+    order = ordered.graph.constant(np.inf, ordered.dtype).where(predicted, ordered)
+    first = _first_labels(order, n_labels)
+    labels = predicted.cast(np.int64)
+    return labels.apply("ScatterElements", first, first * 0 + 1, axis=1).cast(bool)
+
+
+def _first_labels(ordered: Tensor, n_labels: int) -> Tensor:
+    """Return the numbers of the labels of each row with the largest values."""
+    graph = ordered.graph
     k = graph.constant([n_labels], np.int64)
-    _, best = graph.outputs_of("TopK", [order.name, k.name], 2, axis=1)
-    numbers = graph.value(best, np.int64)
-    ones = numbers * 0 + 1
-    return predicted.cast(np.int64).apply("ScatterElements", numbers, ones, axis=1)
+    _, best = graph.outputs_of("TopK", [ordered.name, k.name], 2, axis=1)
+    return graph.value(best, np.int64)
