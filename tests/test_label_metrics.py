@@ -186,7 +186,7 @@ def test_sparse_labels_are_those_of_the_dense_ones(scored):
         ({"y_true": [0, 1]}, r"y_true must have a column for each label; got shape \(2,\)"),
         ({"y_pred": [[0, np.nan]]}, "y_pred must hold a prediction for each entry; got NaN"),
         ({"y_pred": [[0.5, 0.2]]}, "y_pred must hold only 0, 1 and NaN"),
-        ({"y_pred": [[0]]}, r"y_pred must have one column for each of the 2 labels \[0, 1\]"),
+        ({"y_pred": [[0]]}, "y_pred must have one column for each of the 2 labels of y_true"),
         ({"y_pred": [[0, 1], [1, 0]]}, "y_true and y_pred: Found input variables with"),
         ({"metric": "average_precision", "y_pred": [[0.5]]}, r"y_pred must have one column .*y_tr"),
         ({"sample_weight": [1, 2]}, r"sample_weight must have shape \(1,\)"),
