@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -286,6 +286,17 @@ def test_search_and_its_clone_take_the_scorer(data, is_routed):
     search = GridSearchCV(make(), grid, scoring=scorer, cv=KFold(3), error_score="raise")
     with sklearn.config_context(enable_metadata_routing=is_routed):
         assert clone(search).fit(*data).best_params_ == {"learning_rate": 0.1}
+
+
+@never_predicted
+@pytest.mark.parametrize("is_routed", [False, True])
+def test_several_scorers_are_those_alone(data, is_routed):
+    scorers = {metric: make_multilabel_scorer(metric) for metric in THEIRS}
+    with sklearn.config_context(enable_metadata_routing=is_routed):
+        found = cross_validate(make(), *data, scoring=scorers, cv=KFold(2))
+        for metric, scorer in scorers.items():
+            alone = cross_val_score(make(), *data, scoring=scorer, cv=KFold(2))
+            assert found[f"test_{metric}"].tolist() == alone.tolist()
 
 
 @never_predicted
