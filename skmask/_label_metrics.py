@@ -111,21 +111,21 @@ def _check_choices(metric: Any, average: Any, zero_division: Any) -> None:
 
 def _predictions(y_pred: Any, names: np.ndarray, *, are_scores: bool) -> np.ndarray:
     """Return predictions of 0 and 1, or scores, of shape (n_samples, n_labels)."""
+    frame = named(y_pred, "y_pred")
+    if frame is not None:
+        y_pred = frame.by_name(names, "y_pred", of="label")
     if are_scores:
-        frame = named(y_pred, "y_pred")
-        if frame is not None:
-            y_pred = frame.by_name(names, "y_pred", of="label")
-        scores = as_numbers(y_pred, "y_pred", f"(n_samples, {len(names)})")
-        if scores.ndim != 2 or scores.shape[1] != len(names):
+        predicted = as_numbers(y_pred, "y_pred", f"(n_samples, {len(names)})")
+    else:
+        predicted, is_there, _ = encode_label_matrix(y_pred, None, "y_pred")
+        if not is_there.all():
             raise ValueError(
-                f"y_pred must have one column for each of the {len(names)} labels of y_true; got "
-                f"shape {scores.shape}. Pass a score for each label."
+                "y_pred must hold a prediction for each entry; got NaN. Pass 0 or 1 everywhere."
             )
-        return scores
-    predicted, is_there, _ = encode_label_matrix(y_pred, names, "y_pred")
-    if not is_there.all():
+    if predicted.ndim != 2 or predicted.shape[1] != len(names):
         raise ValueError(
-            "y_pred must hold a prediction for each entry; got NaN. Pass 0 or 1 everywhere."
+            f"y_pred must have one column for each of the {len(names)} labels of y_true; got shape "
+            f"{predicted.shape}. Pass a column for each label."
         )
     return predicted
 

@@ -20,7 +20,13 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask.metrics import mean_cost, savings_score, sequence_accuracy, step_accuracy
+from skmask.metrics import (
+    mean_cost,
+    multilabel_score,
+    savings_score,
+    sequence_accuracy,
+    step_accuracy,
+)
 
 N, F, K, T = 24, 3, 4, 5  # rows, features, classes or labels, steps
 N_ROUNDS = 3
@@ -777,6 +783,34 @@ def test_bad_argument_of_a_step_metric_is_refused_by_name(metric, argument):
             metric(**{**good, argument: maker(good[argument], rng)})
         except (ValueError, TypeError) as error:
             if not re.search(rf"\b{argument}\b|padding_label", str(error)):
+                wrong.append(f"{kind} was not named: {error}")
+        else:
+            wrong.append(f"{kind} was taken")
+    assert not wrong, "\n".join(wrong)
+
+
+BAD_FOR_LABELS = {
+    "y_true": BAD_LABEL_MATRIX,
+    "y_pred": {**BAD_LABEL_MATRIX, "nan": NO_NUMBERS["nan"]},
+    "sample_weight": {**BAD_WEIGHT, **BAD_WEIGHT_OF_ENTRIES},
+}
+
+
+@pytest.mark.parametrize("argument", BAD_FOR_LABELS)
+@pytest.mark.parametrize("metric", ["f1", "average_precision"])
+def test_bad_argument_of_a_label_metric_is_refused_by_name(metric, argument):
+    rng = np.random.default_rng(0)
+    good = {"y_true": np.eye(N, K), "y_pred": np.eye(N, K), "sample_weight": np.ones((N, K))}
+    makers = dict(BAD_FOR_LABELS[argument])
+    if metric == "average_precision" and argument == "y_pred":  # a score may be any number
+        for kind in ("two", "negative", "tiny", "nearly one"):
+            del makers[kind]
+    wrong = []
+    for kind, maker in makers.items():
+        try:
+            multilabel_score(**{**good, argument: maker(good[argument], rng)}, metric=metric)
+        except (ValueError, TypeError) as error:
+            if not re.search(rf"\b{argument}\b", str(error)):
                 wrong.append(f"{kind} was not named: {error}")
         else:
             wrong.append(f"{kind} was taken")

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -186,7 +186,7 @@ def test_sparse_labels_are_those_of_the_dense_ones(scored):
         ({"y_true": [0, 1]}, r"y_true must have a column for each label; got shape \(2,\)"),
         ({"y_pred": [[0, np.nan]]}, "y_pred must hold a prediction for each entry; got NaN"),
         ({"y_pred": [[0.5, 0.2]]}, "y_pred must hold only 0, 1 and NaN"),
-        ({"y_pred": [[0]]}, r"y_pred must have one column for each of the 2 labels \[0, 1\]"),
+        ({"y_pred": [[0]]}, "y_pred must have one column for each of the 2 labels of y_true"),
         ({"y_pred": [[0, 1], [1, 0]]}, "y_true and y_pred: Found input variables with"),
         ({"metric": "average_precision", "y_pred": [[0.5]]}, r"y_pred must have one column .*y_tr"),
         ({"sample_weight": [1, 2]}, r"sample_weight must have shape \(1,\)"),
@@ -286,6 +286,17 @@ def test_search_and_its_clone_take_the_scorer(data, is_routed):
     search = GridSearchCV(make(), grid, scoring=scorer, cv=KFold(3), error_score="raise")
     with sklearn.config_context(enable_metadata_routing=is_routed):
         assert clone(search).fit(*data).best_params_ == {"learning_rate": 0.1}
+
+
+@never_predicted
+@pytest.mark.parametrize("is_routed", [False, True])
+def test_several_scorers_are_those_alone(data, is_routed):
+    scorers = {metric: make_multilabel_scorer(metric) for metric in THEIRS}
+    with sklearn.config_context(enable_metadata_routing=is_routed):
+        found = cross_validate(make(), *data, scoring=scorers, cv=KFold(2))
+        for metric, scorer in scorers.items():
+            alone = cross_val_score(make(), *data, scoring=scorer, cv=KFold(2))
+            assert found[f"test_{metric}"].tolist() == alone.tolist()
 
 
 @never_predicted
