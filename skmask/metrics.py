@@ -9,6 +9,7 @@ from sklearn.metrics import make_scorer
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import check_consistent_length
 
+from skmask._cost_curve import CostCurve, cost_curve
 from skmask.data._costs import check_cost_matrix, check_costs, costs_of_truth
 from skmask.data._frames import row_labels, without_names
 from skmask.data._labels import (
@@ -25,6 +26,8 @@ from skmask.data._sequences import as_sequences, entry_weights, is_label, label_
 from skmask.data._weights import check_sample_weight
 
 __all__ = [
+    "CostCurve",
+    "cost_curve",
     "make_cost_scorer",
     "make_sequence_scorer",
     "mean_cost",
