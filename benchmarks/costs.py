@@ -141,14 +141,14 @@ def contenders(*, choose, by_row):
     """Return those without costs in their training, and those with, by name."""
     plain = {"crossentropy": peer(CostSensitiveClassifier, loss="crossentropy")}
     informed = {loss: costly(CostSensitiveClassifier, loss=loss) for loss in LOSSES}
+    stopping = {"loss": "crossentropy", "early_stopping": True}
+    plain["crossentropy, early stopping"] = peer(CostSensitiveClassifier, **stopping)
     if by_row:
         plain["crossentropy by amount"] = weighted
     if not choose:
         plain["MLPClassifier"] = peer(MLPClassifier)
         plain["HistGradientBoosting"] = peer(HistGradientBoostingClassifier)
         return plain, informed
-    stopping = {"loss": "crossentropy", "early_stopping": True}
-    plain["crossentropy, early stopping"] = peer(CostSensitiveClassifier, **stopping)
     for name, parameters in {"": {}, ", early stopping": {"early_stopping": True}}.items():
         plain[f"crossentropy, temperature{name}"] = (
             lambda X, y, amount, X_test, parameters=parameters: with_temperature(
