@@ -77,33 +77,54 @@ def read_cost_rows(estimator: Any, given: Given) -> Rows:
     rows = rows.with_values(actions_=actions, loss=estimator.loss)
     if not are_classes(actions, rows.values["classes_"]):
         return _with_costs_of_actions(estimator, rows, given, matrix)
-    seen, depend_on_row, parts = None, False, None
-    by_row: Any = None
-    if given.continued is not None:
-        seen = given.continued["costs_seen"]
-        depend_on_row = given.continued["costs_depend_on_row"]
-    means = None
-    if costs is not None and is_lazy(rows.X) and is_on_disk(costs):
-        _check_one_label(rows.target)
-        by_row = costs_in_blocks(costs, n_samples=len(rows), classes=labels)
-        on_disk = _on_disk(by_row, rows.target)
-        means = reduce(_pooled, (_mean_costs(part, rows.weight[of]) for of, part in on_disk))
-    elif costs is not None:
-        costs = check_costs(in_memory(costs), n_samples=len(rows), classes=labels, ndims=(2, 3))
-        depend_on_row |= costs.ndim == 3
-        by_row = costs_of_truth(costs, rows.target)
-        numbers, codes, share = labelled_parts(rows.target)
-        parts = _OfOneLabel(costs_of_truth(costs[numbers], codes), codes, share)
-        means = _mean_costs(parts, rows.weight[numbers])
+    by_row, parts, means, depend_on_row = _read_costs(rows, costs)
+    seen, did_depend = _costs_before(given)
     if means is not None:
         means[:, -1] = rows.in_units_given(means[:, -1])
         seen = means if seen is None else _pooled(seen, means)
     if seen is not None and estimator.cost_matrix is None:
         matrix = np.where(seen[:, -1:] > 0, seen[:, :-1], matrix)
     rows = rows.with_values(
-        cost_matrix_=matrix, costs_seen=seen, costs_depend_on_row=bool(depend_on_row)
+        cost_matrix_=matrix, costs_seen=seen, costs_depend_on_row=depend_on_row or did_depend
     )
     return _with_costs_for_the_loss(estimator, rows, matrix, by_row, parts)
+
+
+def _read_costs(rows: Rows, costs: Any) -> tuple[Any, "_OfOneLabel | None", Any, bool]:
+    """Read costs that differ by row.
+
+    Returns
+    -------
+    by_row : ndarray or LazyRows of shape (n_samples, n_classes), or None
+        The cost of each prediction.
+    parts : _OfOneLabel, or None
+        The same of parts of rows that have one label each; None for costs on disk.
+    means : ndarray of shape (n_classes, n_classes + 1), or None
+        As `_mean_costs` returns it.
+    depend_on_row : bool
+        Whether a decision needs the costs of its row.
+    """
+    labels = rows.values["announced"]
+    if costs is None:
+        return None, None, None, False
+    if is_lazy(rows.X) and is_on_disk(costs):
+        _check_one_label(rows.target)
+        by_row: Any = costs_in_blocks(costs, n_samples=len(rows), classes=labels)
+        on_disk = _on_disk(by_row, rows.target)
+        means = reduce(_pooled, (_mean_costs(part, rows.weight[of]) for of, part in on_disk))
+        return by_row, None, means, False
+    costs = check_costs(in_memory(costs), n_samples=len(rows), classes=labels, ndims=(2, 3))
+    numbers, codes, share = labelled_parts(rows.target)
+    parts = _OfOneLabel(costs_of_truth(costs[numbers], codes), codes, share)
+    means = _mean_costs(parts, rows.weight[numbers])
+    return costs_of_truth(costs, rows.target), parts, means, costs.ndim == 3
+
+
+def _costs_before(given: Given) -> tuple[Any, bool]:
+    """Return the mean costs of the calls before, and whether they differed by row and class."""
+    if given.continued is None:
+        return None, False
+    return given.continued["costs_seen"], bool(given.continued["costs_depend_on_row"])
 
 
 def _with_costs_of_actions(estimator: Any, rows: Rows, given: Given, matrix: np.ndarray) -> Rows:
@@ -114,7 +135,8 @@ def _with_costs_of_actions(estimator: Any, rows: Rows, given: Given, matrix: np.
             f"the others need the costs of classes; got {estimator.loss!r}. Set "
             "loss='crossentropy', or give cost_matrix a column for each class alone."
         )
-    costs, seen, depend_on_row = given.metadata.get("costs"), None, False
+    costs = given.metadata.get("costs")
+    seen, depend_on_row = _costs_before(given)
     if costs is not None:
         costs = check_costs(
             in_memory(costs),
@@ -123,13 +145,8 @@ def _with_costs_of_actions(estimator: Any, rows: Rows, given: Given, matrix: np.
             ndims=(2, 3),
             actions=rows.values["actions_"],
         )
-        depend_on_row = costs.ndim == 3
-    if given.continued is not None:
-        seen = given.continued["costs_seen"]
-        depend_on_row |= given.continued["costs_depend_on_row"]
-    return rows.with_values(
-        cost_matrix_=matrix, costs_seen=seen, costs_depend_on_row=bool(depend_on_row)
-    )
+        depend_on_row |= costs.ndim == 3
+    return rows.with_values(cost_matrix_=matrix, costs_seen=seen, costs_depend_on_row=depend_on_row)
 
 
 def _with_costs_for_the_loss(
