@@ -9,16 +9,26 @@ from sklearn.metrics import make_scorer
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import check_consistent_length
 
+from skmask._cost_curve import CostCurve, cost_curve
 from skmask._label_metrics import make_multilabel_scorer, multilabel_score
 from skmask.data._costs import check_cost_matrix, check_costs, costs_of_truth
 from skmask.data._frames import row_labels, without_names
-from skmask.data._labels import all_labels, check_classes, check_labels, encode_labels, same_labels
+from skmask.data._labels import (
+    all_labels,
+    check_classes,
+    check_labels,
+    encode_labels,
+    label_array,
+    same_labels,
+)
 from skmask.data._messages import naming
 from skmask.data._numbers import average, scaled
 from skmask.data._sequences import as_sequences, entry_weights, is_label, label_matrix, padding_mark
 from skmask.data._weights import check_sample_weight
 
 __all__ = [
+    "CostCurve",
+    "cost_curve",
     "make_cost_scorer",
     "make_multilabel_scorer",
     "make_sequence_scorer",
@@ -37,9 +47,9 @@ def _costs_of_decisions(
     y_true: Any, y_pred: Any, cost_matrix: Any, costs: Any, labels: Any, sample_weight: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the costs of all decisions for each row, those of the decisions taken, and weights."""
-    true_labels, predicted_labels = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
+    true_labels, decisions = check_labels(y_true, "y_true"), _check_decisions(y_pred)
     with naming("y_true and y_pred"):
-        check_consistent_length(true_labels, predicted_labels)
+        check_consistent_length(true_labels, decisions)
     if (cost_matrix is None) == (costs is None):
         found = "neither" if costs is None else "both"
         raise ValueError(
@@ -49,28 +59,50 @@ def _costs_of_decisions(
     if labels is None:
         labels = row_labels(cost_matrix)
     if labels is None:
-        name, given = ("cost_matrix", cost_matrix) if costs is None else ("costs", costs)
-        labels = all_labels(true_labels, predicted_labels)
-        with naming(name):
-            n_classes = np.asarray(without_names(given, name)).shape[-1:]
-        if n_classes != labels.shape:
-            raise ValueError(
-                f"labels must be given where not all classes occur; got {len(labels)} classes in "
-                f"y_true and y_pred and costs for {n_classes[0] if n_classes else 1}. Pass labels= "
-                "with all of them, in the order of the costs."
-            )
+        labels = _labels_that_occur(true_labels, decisions, cost_matrix, costs)
     labels = check_classes(labels, true_labels, "labels")
-    true, predicted = (
-        encode_labels(y, np.sort(labels), argument)
-        for y, argument in ((true_labels, "y_true"), (predicted_labels, "y_pred"))
-    )
-    weight = check_sample_weight(sample_weight, len(true))
+    true = encode_labels(true_labels, np.sort(labels), "y_true")
+    actions = np.sort(labels)
     if costs is None:
-        by_decision = check_cost_matrix(cost_matrix, labels)[true]
+        actions, matrix = check_cost_matrix(cost_matrix, labels)
+        by_decision = matrix[true]
     else:
         costs = check_costs(costs, n_samples=len(true), classes=labels, ndims=(2, 3))
         by_decision = costs_of_truth(costs, true)
-    return by_decision, by_decision[np.arange(len(true)), predicted], weight
+    # As objects, whose order does not matter.
+    taken = encode_labels(decisions, actions.astype(object), "y_pred")
+    weight = check_sample_weight(sample_weight, len(true))
+    return by_decision, by_decision[np.arange(len(true)), taken], weight
+
+
+def _check_decisions(y_pred: Any) -> np.ndarray:
+    """Return one label or action for each row; actions may be of several kinds."""
+    has_objects = isinstance(y_pred, np.ndarray) and y_pred.dtype.kind == "O"
+    may_be_mixed = isinstance(y_pred, list | tuple) or has_objects
+    if may_be_mixed and len({isinstance(each, str) for each in y_pred}) == 2:
+        return label_array(y_pred)
+    return check_labels(y_pred, "y_pred")
+
+
+def _labels_that_occur(
+    true_labels: np.ndarray, decisions: np.ndarray, cost_matrix: Any, costs: Any
+) -> np.ndarray:
+    """Return the labels in the rows, if they are as many as the costs have classes."""
+    name, given = ("cost_matrix", cost_matrix) if costs is None else ("costs", costs)
+    with naming(name):
+        shape = np.asarray(without_names(given, name)).shape
+    n_classes, where = shape[-1] if shape else 1, "y_true and y_pred"
+    if costs is None and len(shape) == 2 and shape[0] != shape[1]:  # by action
+        labels, n_classes, where = np.unique(true_labels), shape[0], "y_true"
+    else:
+        labels = all_labels(true_labels, decisions)
+    if n_classes != len(labels):
+        raise ValueError(
+            f"labels must be given where not all classes occur; got {len(labels)} classes in "
+            f"{where} and costs for {n_classes}. Pass labels= with all of them, in the order of "
+            "the costs."
+        )
+    return labels
 
 
 def mean_cost(
@@ -87,18 +119,20 @@ def mean_cost(
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_samples,)
-        Labels.
-    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
-        C[i, j], the cost of predicting class j when the truth is class i. A DataFrame is
-        aligned by label on both axes; in libraries that have no names of rows (polars,
-        pyarrow) one column more holds the true class of each row.
+        Labels; or, as predictions, actions.
+    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes) or \
+            (n_classes, n_actions), default=None
+        C[i, j], the cost of predicting class j, or of action j, when the truth is class i. A
+        DataFrame is aligned by label on both axes; in libraries that have no names of rows
+        (polars, pyarrow) one column more holds the true class of each row. Columns are actions as
+        in :class:`skmask.CostSensitiveClassifier`; those of an array are numbered from 0.
     costs : array-like of shape (n_samples, n_classes) or (n_samples, n_classes, n_classes), \
             default=None
         In place of `cost_matrix`, costs that differ by row: of each prediction for this row,
         or by true and predicted class.
     labels : array-like of shape (n_classes,), default=None
         The order of classes in the costs. None: the labels in `y_true` and `y_pred`, sorted,
-        or those of a DataFrame.
+        or those of a DataFrame; with actions, those in `y_true`.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows.
 
@@ -141,7 +175,7 @@ def savings_score(
     Returns
     -------
     float
-        1 - cost / cost of always deciding for the one class that is cheapest then [1]_. 1 where
+        1 - cost / cost of always taking the one decision that is cheapest then [1]_. 1 where
         nothing is lost, 0 where nothing is won over that decision, negative where it is worse.
 
     Raises
@@ -432,7 +466,8 @@ def make_cost_scorer(
 
     Parameters
     ----------
-    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
+    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes) or \
+            (n_classes, n_actions), default=None
         As in `mean_cost`. None: the costs are routed, row by row.
     metric : {"mean_cost", "savings"}, default="mean_cost"
         The mean cost, with its sign changed so that greater is better, or `savings_score`.

@@ -35,6 +35,7 @@ def cases():
             X,
             {**mask, "costs": costs},
         ),
+        "actions": (actions().fit(X, labels, **mask), X, mask),
         "multilabel": (multilabel().fit(features, label_matrix), features, {}),
         "prototypes": (prototypes().fit(X, y, **mask), X, mask),
         "tagger": (
@@ -77,6 +78,14 @@ def cost_sensitive():
     return CostSensitiveClassifier(
         (8,), cost_matrix=np.arange(16.0).reshape(4, 4), epochs=2, random_state=0
     )
+
+
+def actions():
+    """Return one with more actions than classes."""
+    from skmask import CostSensitiveClassifier
+
+    costs = np.c_[9 * (1 - np.eye(4)), np.ones(4)]
+    return CostSensitiveClassifier((8,), cost_matrix=costs, epochs=2, random_state=0)
 
 
 def multilabel():

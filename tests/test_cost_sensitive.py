@@ -75,6 +75,44 @@ def test_argmax_ignores_the_costs_in_the_decision(costly, fitted):
     np.testing.assert_array_equal(clf.predict(X), fitted.predict_proba(X).argmax(axis=1))
 
 
+@pytest.mark.parametrize(
+    ("loss", "same"),
+    [
+        ("crossentropy", "min_expected_cost"),
+        ("expected_cost", "min_expected_cost"),
+        ("weighted_crossentropy", "argmax"),
+    ],
+)
+def test_decision_by_itself_counts_the_costs_once(costly, loss, same):
+    X, y, cost_matrix = costly
+    clf = make(cost_matrix=cost_matrix, loss=loss).fit(X, y)
+    assert clf.decision == "auto"
+    decided = clf.set_params(loss="crossentropy").predict(X)  # the loss of the fit counts
+    np.testing.assert_array_equal(decided, clf.set_params(decision=same).predict(X))
+    by_row = np.tile(cost_matrix.T, (len(X), 1, 1))
+    expected = clf.predict(X, costs=by_row)
+    decided = clf.set_params(decision="auto").predict(X, costs=by_row)
+    np.testing.assert_array_equal(decided, expected)
+
+
+def test_partial_fit_decides_by_its_last_loss(costly):
+    X, y, cost_matrix = costly
+    clf = make(cost_matrix=cost_matrix, loss="weighted_crossentropy", classes=[0, 1, 2])
+    clf.partial_fit(X, y)
+    np.testing.assert_array_equal(clf.predict(X), clf.predict_proba(X).argmax(axis=1))
+    clf.set_params(loss="crossentropy").partial_fit(X, y)
+    proba = clf.predict_proba(X).astype(np.float64)
+    expected = expected_costs(proba, cost_matrix).argmin(axis=1)
+    np.testing.assert_array_equal(clf.predict(X), expected)
+
+
+def test_default_loss_leaves_probabilities(costly):
+    X, y, cost_matrix = costly
+    plain = RestrictedClassClassifier((8,), epochs=4, random_state=0).fit(X, y)
+    clf = make(cost_matrix=cost_matrix).fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), plain.predict_proba(X))
+
+
 def test_decision_is_checked_when_it_is_read(costly, fitted):
     changed = pickle.loads(pickle.dumps(fitted)).set_params(decision="cheapest")
     for method, arguments in ((changed.predict, costly[:1]), (changed.score, costly[:2])):
@@ -253,7 +291,7 @@ def test_clone_and_cross_validation_keep_the_costs(costly):
 @pytest.mark.parametrize(
     ("cost_matrix", "error", "message"),
     [
-        (np.ones((3, 2)), ValueError, r"cost_matrix must have shape .* = \(3, 3\); got \(3, 2\)"),
+        (np.ones((2, 3)), ValueError, r"cost_matrix must have shape .* = \(3, 3\); got \(2, 3\)"),
         (np.ones((4, 4)), ValueError, r"cost_matrix must have shape .* = \(3, 3\); got \(4, 4\)"),
         (np.ones(3), ValueError, r"cost_matrix must have shape .* got \(3,\)"),
         (np.full((3, 3), np.nan), ValueError, "cost_matrix must hold finite numbers; got"),

@@ -219,11 +219,12 @@ def test_costs_of_opposite_signs_overflow_no_decision(sign):
     allowed = np.random.default_rng(0).random((N, K)) < 0.5
     allowed[np.arange(N), y] = True
     matrix = sign * np.array([[LARGEST, -LARGEST, 0], [0, LARGEST, -LARGEST], [LARGEST, 0, 1e300]])
-    clf = CostSensitiveClassifier((4,), cost_matrix=matrix, epochs=3, random_state=0)
+    settings = {"loss": "expected_cost", "epochs": 3, "random_state": 0}
+    clf = CostSensitiveClassifier((4,), cost_matrix=matrix, **settings)
     clf.fit(X, y, allowed=allowed)
     predicted = clf.predict(X, allowed=allowed)
     assert allowed[np.arange(N), predicted].all()
-    small = CostSensitiveClassifier((4,), cost_matrix=matrix / 2.0**1000, epochs=3, random_state=0)
+    small = CostSensitiveClassifier((4,), cost_matrix=matrix / 2.0**1000, **settings)
     small.fit(X, y, allowed=allowed)
     np.testing.assert_array_equal(small.predict(X, allowed=allowed), predicted)
 
@@ -233,18 +234,17 @@ def test_costs_that_float32_cannot_tell_apart_are_refused():
     matrix = 1 - np.eye(K)
     matrix[0, 0] = 1e50
     with pytest.raises(ValueError, match="cost_matrix must hold costs whose sizes float32 can"):
-        CostSensitiveClassifier(cost_matrix=matrix).fit(X, y)
+        CostSensitiveClassifier(cost_matrix=matrix, loss="expected_cost").fit(X, y)
     with pytest.raises(ValueError, match="costs must hold costs whose sizes float32 can"):
-        CostSensitiveClassifier().fit(X, y, costs=matrix[y])
+        CostSensitiveClassifier(loss="expected_cost").fit(X, y, costs=matrix[y])
 
 
 @pytest.mark.parametrize("profit", [20.0, 1e-300, 1e308])
 def test_profits_alone_have_a_unit_of_their_own(profit):
     _, X, y = CASES["cost"]
+    settings = {"loss": "expected_cost", "epochs": 3, "random_state": 0}
     fits = [
-        CostSensitiveClassifier((4,), cost_matrix=-p * np.eye(K), epochs=3, random_state=0).fit(
-            X, y
-        )
+        CostSensitiveClassifier((4,), cost_matrix=-p * np.eye(K), **settings).fit(X, y)
         for p in (1.0, profit)
     ]
     np.testing.assert_allclose(fits[1].predict_proba(X), fits[0].predict_proba(X), atol=1e-6)

@@ -558,7 +558,10 @@ BAD_PARAMETERS = {
             maker(np.ones((K, K)), np.random.default_rng(i))
             for i, (name, maker) in enumerate({**NO_NUMBERS, **NO_TABLES}.items())
         ],
-        *[np.ones((K, K - 1)), np.ones(K), np.ones((K + 1, K + 1)), "dear", 3],
+        *[np.ones((K - 1, K)), np.ones(K), np.ones((K + 1, K + 1)), np.ones((K, 0)), "dear", 3],
+        *[pd.DataFrame(np.ones((K, K)), columns=[*range(1, K), "ask"])],
+        *[pd.DataFrame(np.ones((K - 1, K + 1)), columns=[*range(K), "ask"])],
+        *[pl.DataFrame({"ask": np.ones(K), "tell": np.zeros(K)})],
         *[pd.DataFrame(np.ones((K, K)), columns=list("abcd"), index=list("abcd"))],
         *[pd.DataFrame(np.ones((K, K)), index=[0, 1, 2, 2])],
         *[pl.DataFrame(np.ones((K, K)), schema=list("0123"))],

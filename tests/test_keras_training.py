@@ -344,7 +344,7 @@ WAYS = {
     "restricted": (lambda: RestrictedClassClassifier((8,), **SHARED), rows_of),
     "costs": (
         lambda: CostSensitiveClassifier(
-            (8,), cost_matrix=1 - np.eye(K), decision="argmax", **SHARED
+            (8,), cost_matrix=1 - np.eye(K), loss="expected_cost", decision="argmax", **SHARED
         ),
         rows_of,
     ),

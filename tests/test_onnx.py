@@ -341,6 +341,31 @@ def test_cost_sensitive_decides_as_the_estimator(thousand, decision):
     assert_as_estimator(clf.fit(X, y, allowed=allowed), X, allowed=allowed)
 
 
+@pytest.mark.parametrize("loss", ["crossentropy", "expected_cost", "weighted_crossentropy"])
+def test_cost_sensitive_decides_by_itself_as_the_estimator(thousand, loss):
+    X, y, _ = thousand
+    assert_as_estimator(make(CostSensitiveClassifier, cost_matrix=COSTS, loss=loss).fit(X, y), X)
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c", "d", "ask"], ["call", "write", "wait"], None])
+@pytest.mark.parametrize("is_restricted", [False, True])
+def test_actions_are_those_of_the_estimator(thousand, names, is_restricted):
+    X, y, allowed = thousand
+    labels, matrix = np.array(["a", "b", "c", "d"]), np.c_[COSTS, np.ones(4)]
+    if names is not None:
+        matrix = pd.DataFrame(matrix[:, : len(names)], index=labels, columns=names)
+    mask = {"allowed": allowed} if is_restricted else {}
+    clf = make(CostSensitiveClassifier, cost_matrix=matrix).fit(X, labels[y], **mask)
+    assert_as_estimator(clf, X, **mask)
+
+
+@pytest.mark.usefixtures("registered")
+def test_actions_are_written_by_skl2onnx(thousand):
+    X, y, _ = thousand
+    clf = make(CostSensitiveClassifier, cost_matrix=np.c_[COSTS, np.ones(4)]).fit(X, y)
+    assert_same(skl2onnx.to_onnx(clf, X[:1]), clf.predict(X), clf.predict_proba(X), X=X)
+
+
 def test_cost_sensitive_reads_the_decision_of_now(thousand):
     X, y, _ = thousand
     clf = make(CostSensitiveClassifier, cost_matrix=COSTS).fit(X, y)

@@ -49,9 +49,24 @@ CASES = {
         y,
         {"allowed": sparse.csr_array(ALLOWED)},
     ),
-    "costs": (CostSensitiveClassifier((8,), **FEW), X, y, {"costs": COSTS, "allowed": ALLOWED}),
-    "costs of truth": (CostSensitiveClassifier((8,), **FEW), X, y, {"costs": COSTS[:, 0]}),
-    "cost matrix": (CostSensitiveClassifier((8,), cost_matrix=COSTS[0], **FEW), X, y, {}),
+    "costs": (
+        CostSensitiveClassifier((8,), loss="expected_cost", **FEW),
+        X,
+        y,
+        {"costs": COSTS, "allowed": ALLOWED},
+    ),
+    "costs of truth": (
+        CostSensitiveClassifier((8,), loss="expected_cost", **FEW),
+        X,
+        y,
+        {"costs": COSTS[:, 0]},
+    ),
+    "cost matrix": (
+        CostSensitiveClassifier((8,), loss="expected_cost", cost_matrix=COSTS[0], **FEW),
+        X,
+        y,
+        {},
+    ),
     "argmax costs": (
         CostSensitiveClassifier((8,), loss="weighted_crossentropy", **FEW),
         X,

@@ -56,7 +56,10 @@ def assert_same_fit(one, other, X, allowed):
     [
         (RestrictedClassClassifier, {}),
         (RestrictedClassClassifier, {"label_smoothing": 0.2}),
-        (CostSensitiveClassifier, {"cost_matrix": COSTS, "label_smoothing": 0.1}),
+        (
+            CostSensitiveClassifier,
+            {"cost_matrix": COSTS, "loss": "expected_cost", "label_smoothing": 0.1},
+        ),
         (CostSensitiveClassifier, {"cost_matrix": COSTS, "loss": "crossentropy"}),
     ],
 )
@@ -72,7 +75,8 @@ def test_row_of_shares_equals_a_row_for_each_class(soft, estimator, more, class_
 def test_costs_by_row_are_expected_over_the_shares(soft, n_axes):
     X, shares, _ = soft
     costs = np.random.default_rng(1).random((len(X), *[4] * (n_axes - 1)))
-    clf = make(CostSensitiveClassifier, learning_rate=1e-30, epochs=1).fit(X, shares, costs=costs)
+    clf = make(CostSensitiveClassifier, loss="expected_cost", learning_rate=1e-30, epochs=1)
+    clf.fit(X, shares, costs=costs)
     by_label = np.broadcast_to(costs if n_axes == 3 else costs[:, np.newaxis], (len(X), 4, 4))
     means = np.einsum("nk,nkj->kj", shares, by_label) / shares.sum(axis=0)[:, np.newaxis]
     np.testing.assert_allclose(clf.cost_matrix_, means, rtol=1e-9)

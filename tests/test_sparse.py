@@ -27,7 +27,9 @@ N, M, K = 70, 40, 3
 COSTS = np.array([[0, 1, 2], [3, 0, 1], [1, 4, 0]])
 ESTIMATORS = {
     "restricted": RestrictedClassClassifier,
-    "cost-sensitive": lambda *args, **kw: CostSensitiveClassifier(*args, cost_matrix=COSTS, **kw),
+    "cost-sensitive": lambda *args, **kw: CostSensitiveClassifier(
+        *args, cost_matrix=COSTS, loss="expected_cost", **kw
+    ),
     "multilabel": lambda *args, **kw: WeightedMultilabelClassifier(*args, threshold=0.3, **kw),
 }
 

@@ -64,7 +64,7 @@ def restricted(**kwargs):
 
 
 def costly(**kwargs):
-    settings = {**SHARED, "cost_matrix": COSTS, **kwargs}
+    settings = {**SHARED, "cost_matrix": COSTS, "loss": "expected_cost", **kwargs}
     return CostSensitiveClassifier((UNITS,), "tanh", **settings)
 
 

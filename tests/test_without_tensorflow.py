@@ -21,8 +21,8 @@ PAGE = (ROOT / "docs" / "deploying.md").read_text()
 (INSTALL,) = re.findall(r"^```sh\n(pip .*?)^```$", PAGE, re.S | re.M)
 INSTALLED = ("numpy", "scipy", "scikit-learn")
 NAMES = (
-    "restricted", "cost_sensitive", "multilabel", "prototypes", "tagger", "encoder_decoder",
-    "convolutional",
+    "restricted", "cost_sensitive", "actions", "multilabel", "prototypes", "tagger",
+    "encoder_decoder", "convolutional",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ __all__ = [
     "as_list",
     "check_no_text",
     "named",
-    "named_matrix",
+    "named_costs",
     "row_labels",
     "without_names",
 ]
@@ -62,29 +62,65 @@ def named(values: Any, argument: str) -> Named | None:
     return Named(_values(frame, argument), list(frame.columns), _index(frame))
 
 
-def named_matrix(values: Any, wanted: np.ndarray, argument: str) -> np.ndarray | None:
-    """Return a DataFrame that has the same names on both axes, in the order wanted.
+def named_costs(
+    values: Any, wanted: np.ndarray, argument: str
+) -> tuple[list[Any] | None, np.ndarray] | None:
+    """Return the actions and the costs of a DataFrame whose rows are classes; None for the rest.
 
     Where a library has no names of rows, they are in a column more.
+
+    Parameters
+    ----------
+    values : DataFrame, or anything else
+    wanted : ndarray of shape (n_classes,)
+        The classes in the order wanted.
+    argument : str
+        For messages.
+
+    Returns
+    -------
+    actions : list, or None
+        The names of the columns, where they are actions. None: the classes, in the order wanted.
+    costs : ndarray of shape (n_classes, n_actions) or (n_classes, n_classes)
     """
     frame = _native(values, argument)
     if not isinstance(frame, nw.DataFrame):
         return None
-    index = _index(frame)
-    if index is None:
-        labels = set(wanted.tolist())
-        more = [name for name in frame.columns if name not in labels]
-        if len(frame.columns) == len(labels) and not more:
-            raise ValueError(
-                f"{argument} must say of which class each row is; got a "
-                f"{type(values).__name__}, which has no names of rows. Add a column with the "
-                "true class of each row, or pass an array or a DataFrame of pandas."
-            )
-        if len(more) == 1:
-            index, frame = frame.get_column(more[0]).to_list(), frame.drop(more)
-    columns = aligned(frame.columns, wanted, argument, "column")
+    frame, index = _names_of_rows(frame, wanted.tolist())
+    names = list(frame.columns)
+    are_actions = _are_actions(names, wanted.tolist())
+    if index is None and (are_actions or set(names) == set(wanted.tolist())):
+        raise ValueError(
+            f"{argument} must say of which class each row is; got a "
+            f"{type(values).__name__}, which has no names of rows. Add a column with the "
+            "true class of each row, or pass an array or a DataFrame of pandas."
+        )
+    if are_actions:
+        rows = aligned(index or [], wanted, argument, "row")
+        return names, _values(frame, argument)[rows]
+    columns = aligned(names, wanted, argument, "column")
     rows = aligned(index or [], wanted, argument, "row")
-    return _values(frame, argument)[np.ix_(rows, columns)]
+    return None, _values(frame, argument)[np.ix_(rows, columns)]
+
+
+def _names_of_rows(frame: Any, labels: list[Any]) -> tuple[Any, list[Any] | None]:
+    """Return a table without the column that names its rows, and these names, if there are any."""
+    index = _index(frame)
+    if index is not None:
+        return frame, index
+    more = [name for name in frame.columns if name not in labels]
+    if len(more) > 1:
+        more = [name for name in more if not _is_number(frame.schema[name])]
+    if len(more) != 1:
+        return frame, None
+    return frame.drop(more), frame.get_column(more[0]).to_list()
+
+
+def _are_actions(names: list[Any], labels: list[Any]) -> bool:
+    """Say whether the columns of costs are actions: none of them a class, or more than all."""
+    if set(labels) <= set(names):
+        return len(names) > len(labels)
+    return bool(names) and not {str(name) for name in names} & {str(label) for label in labels}
 
 
 def row_labels(values: Any) -> list[Any] | None:

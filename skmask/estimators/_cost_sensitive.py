@@ -1,30 +1,28 @@
 """CostSensitiveClassifier: errors that cost more than others."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial, reduce
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.callback import with_callbacks
+from sklearn.utils import check_consistent_length
 
-from skmask.data._blocks import in_memory, is_on_disk
-from skmask.data._costs import check_cost_matrix, check_costs, check_not_negative, costs_of_truth
-from skmask.data._labels import accuracy, decode_labels
-from skmask.data._numbers import scaled
+from skmask.data._costs import check_costs, classes_of_actions, costs_of_truth
+from skmask.data._labels import accuracy, check_labels, decode_labels, encode_labels
+from skmask.data._messages import naming
+from skmask.data._numbers import average
 from skmask.data._parameters import Interval
-from skmask.data._shares import labelled_parts, most_probable_labels
+from skmask.data._shares import most_probable_labels
 from skmask.data._sklearn import StrOptions
+from skmask.data._weights import check_sample_weight
 from skmask.decisions import cheapest, softmax
-from skmask.engine import LazyRows, is_lazy, read_rows
 from skmask.estimators._base import OF_BLOCKS, OF_MLP
-from skmask.estimators._blocks import costs_in_blocks
+from skmask.estimators._cost_rows import actions_of, decision_of, read_cost_rows
 from skmask.estimators._docs import documented
-from skmask.estimators._reading import Given, opened_rows
+from skmask.estimators._reading import opened_rows
+from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._softmax import SoftmaxClassifier, smoothed_loss
-from skmask.estimators._softmax_rows import read_softmax_rows
 from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
@@ -38,111 +36,18 @@ _LOSSES = {
 }
 
 
-@dataclass(frozen=True)
-class _OfOneLabel:
-    """Costs of parts of rows that have one label each.
-
-    Parameters
-    ----------
-    costs : ndarray of shape (n_parts, n_classes)
-        What each prediction costs.
-    codes : ndarray of int of shape (n_parts,)
-        The class of each part.
-    share : ndarray of shape (n_parts,)
-        Of its row.
-    """
-
-    costs: np.ndarray
-    codes: np.ndarray
-    share: np.ndarray
-
-    def mean_error(self) -> tuple[float, int]:
-        """Return the mean size of the costs of errors, or of all, and a power of 2 to multiply."""
-        costs, exponent = scaled(self.costs)
-        counts = np.arange(costs.shape[1]) != self.codes[:, np.newaxis]
-        if not costs[counts].any():
-            counts = np.ones_like(counts)
-        mean = np.average(np.abs(costs), weights=counts * self.share[:, np.newaxis])
-        return float(mean or 1.0), int(exponent)
-
-
-def _in_unit(costs: np.ndarray, unit: tuple[float, int], argument: str) -> np.ndarray:
-    """Return costs in a unit of their own: the mean size of those of errors, or of all.
-
-    Parameters
-    ----------
-    costs : ndarray of shape (n, n_classes)
-    unit : tuple of float and int
-        As `_OfOneLabel.mean_error` returns it.
-    argument : str
-        For the message.
-    """
-    mean, exponent = unit
-    with np.errstate(over="ignore"):
-        costs = np.ldexp(costs, -exponent) / mean
-    if np.abs(costs).max() > np.finfo(np.float32).max:
-        raise ValueError(
-            f"{argument} must hold costs whose sizes float32 can tell apart; got some that are "
-            f"{np.abs(costs).max():.0e} times the mean cost of an error. Bring them closer."
-        )
-    return costs
-
-
-def _mean_costs(parts: _OfOneLabel, weight: np.ndarray) -> np.ndarray:
-    """Return the mean costs of the rows of each class, and in the last column their weight."""
-    costs, exponent = scaled(parts.costs)
-    weight = weight * parts.share
-    sums = np.zeros((costs.shape[1], costs.shape[1] + 1))
-    np.add.at(sums, parts.codes, weight[:, np.newaxis] * np.c_[costs, np.ones(len(costs))])
-    total = sums[:, -1:]
-    means = np.ldexp(sums[:, :-1] / np.where(total > 0, total, 1), exponent)
-    return np.hstack([means, total])
-
-
-def _check_one_label(target: np.ndarray) -> None:
-    """Raise for shares of the classes, where costs by row are on disk."""
-    if target.ndim != 1:
-        raise ValueError(
-            "costs must be in memory where y holds shares of the classes; got costs on disk. Read "
-            "them, with numpy.asarray, or give one label for each row."
-        )
-
-
-def _on_disk(costs: Any, codes: np.ndarray) -> Iterator[tuple[slice, _OfOneLabel]]:
-    """Yield costs by row block by block, with the rows of each block."""
-    for rows, block in read_rows(costs):
-        yield rows, _OfOneLabel(block, codes[rows], np.ones(len(block)))
-
-
-def _mean_error_on_disk(costs: Any, codes: np.ndarray) -> tuple[float, int]:
-    """Return what `_OfOneLabel.mean_error` does, of costs by row on disk."""
-    sums = np.zeros(4)
-    largest = max(np.abs(block).max(initial=0) for _, block in read_rows(costs))
-    exponent = int(np.frexp(largest)[1])
-    for _, parts in _on_disk(costs, codes):
-        sizes = np.ldexp(np.abs(parts.costs), -exponent)
-        of_errors = sizes[np.arange(sizes.shape[1]) != parts.codes[:, np.newaxis]]
-        sums += of_errors.sum(), of_errors.size, sizes.sum(), sizes.size
-    mean = sums[0] / sums[1] if sums[0] else sums[2] / sums[3]
-    return float(mean or 1.0), exponent
-
-
-def _pooled(seen: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Combine the mean costs of two sets of rows, in the form of `_mean_costs`."""
-    total = seen[:, -1:] + means[:, -1:]
-    share = means[:, -1:] / np.where(total > 0, total, 1)
-    return np.hstack([seen[:, :-1] * (1 - share) + means[:, :-1] * share, total])
-
-
 @documented
 class CostSensitiveClassifier(SoftmaxClassifier):
     """Neural network classifier for errors that cost more than others.
 
     For problems in which calling a B a C costs more than calling it an A: lending to a
     person who will not pay, sending home a patient who is ill. Class weights cannot say that,
-    because they depend on the true class only. The costs go into the loss, which then weighs the
-    rows where they matter, and into the decision, which takes the class of the lowest expected
-    cost; the metrics that count them are in `skmask.metrics`.
+    because they depend on the true class only. The costs go into the decision, which takes the
+    class of the lowest expected cost, and with some losses into the training; the metrics that
+    count them are in `skmask.metrics`.
+
+    There may be other decisions than classes: accept, refuse, or ask for more. `cost_matrix` then
+    has a column for each of them, and `predict` returns their names.
 
     Costs are known as a matrix, or row by row: the amount of the credit, the price of the
     house. Only their proportions matter: all costs times ten give the same classifier.
@@ -163,27 +68,38 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     {label_smoothing}
     {allowed_columns}
     {allowed_rule}
-    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes), default=None
-        C[i, j] is the cost of predicting class j when the truth is class i. An array is in the
-        order of `classes`, or sorted where it is None; a DataFrame is labelled on both axes, in
-        any order. In libraries that have no names of rows (polars, pyarrow) one column more
-        holds the true class of each row. The diagonal need not be zero; negative costs are
-        profits. None: each error costs 1, or what `costs` of shape (n_samples, n_classes) in
+    cost_matrix : array-like or DataFrame of shape (n_classes, n_classes) or \
+            (n_classes, n_actions), default=None
+        C[i, j] is the cost of predicting class j, or of action j, when the truth is class i. An
+        array is in the order of `classes`, or sorted where it is None; a DataFrame is labelled on
+        both axes, in any order. In libraries that have no names of rows (polars, pyarrow) one
+        column more holds the true class of each row. The diagonal need not be zero; negative costs
+        are profits. None: each error costs 1, or what `costs` of shape (n_samples, n_classes) in
         `fit` say, see `cost_matrix_`.
-    loss : {"expected_cost", "weighted_crossentropy", "crossentropy"}, default="expected_cost"
-        Loss to minimise, see Notes. "weighted_crossentropy" takes no negative costs.
-    decision : {"min_expected_cost", "argmax"}, default="min_expected_cost"
-        Whether `predict` takes the class of the lowest expected cost or the most probable one.
+
+        Columns of a DataFrame are actions where none of them is a class, or where there are more
+        beside all the classes: to say nothing, for example. Those of an array are, numbered from 0,
+        where they are not as many as the classes.
+    loss : {"crossentropy", "expected_cost", "weighted_crossentropy"}, default="crossentropy"
+        Loss to minimise, see Notes. "weighted_crossentropy" takes no negative costs; actions need
+        "crossentropy".
+    decision : {"auto", "min_expected_cost", "argmax"}, default="auto"
+        Whether `predict` takes the class, or the action, of the lowest expected cost, or the most
+        probable class. "auto": the lowest expected cost, but the most probable class where the loss
+        of the fit was "weighted_crossentropy", whose probabilities favour classes that are
+        expensive to miss already: the costs would count twice.
         Read and checked at prediction: it can be changed after `fit`.
-        With "weighted_crossentropy" the probabilities favour classes that are expensive to
-        miss already: there "argmax" is the decision, or the costs count twice.
 
     Attributes
     ----------
     {classes_attribute}
-    cost_matrix_ : ndarray of float64 of shape (n_classes, n_classes)
-        Costs that the decision uses, axes in the order of `classes_`: `cost_matrix`, or the mean
-        costs of the training rows of each class where `fit` was given `costs` instead.
+    actions_ : ndarray of shape (n_classes,) or (n_actions,)
+        What `predict` returns: `classes_`, or the actions, in the order of the columns of
+        `cost_matrix`.
+    cost_matrix_ : ndarray of float64 of shape (n_classes, n_classes) or (n_classes, n_actions)
+        Costs that the decision uses, rows in the order of `classes_` and columns in that of
+        `actions_`: `cost_matrix`, or the mean costs of the training rows of each class where `fit`
+        was given `costs` instead.
     {history}
     {fitted}
 
@@ -205,8 +121,14 @@ class CostSensitiveClassifier(SoftmaxClassifier):
 
     with the costs of the row in the place of C[y] where `costs` were given, and c the mean size
     of the costs of errors, or of all where errors cost nothing, so that the unit of the costs
-    does not matter. The decision is argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes;
-    of decisions that cost the same, the most probable.
+    does not matter. "crossentropy" is -log p_y, and knows no costs: with the cheapest class it
+    cost as little as "expected_cost" on twelve tables, early stopping made more of a difference, and
+    "weighted_crossentropy" cost more (`benchmarks/costs.py`). The decision is
+    argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes; of decisions that cost the same, the
+    most probable.
+
+    Actions name classes where each class is among them. One that names a class is not taken where
+    that class is not allowed; others always may be. Of actions that cost the same, the first.
 
     Of a row with shares y_j of the classes, the cross-entropy is -sum_j y_j log p_j, and C[y, k]
     is sum_j y_j C[j, k]. `label_smoothing` acts on the cross-entropy alone, not on the costs.
@@ -243,7 +165,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         "allowed_rule": [callable, None],
         "cost_matrix": ["array-like", None],
         "loss": [StrOptions(set(_LOSSES))],
-        "decision": [StrOptions({"min_expected_cost", "argmax"})],
+        "decision": [StrOptions({"auto", "min_expected_cost", "argmax"})],
     }
 
     # Beside `allowed`, which the base asks for.
@@ -281,8 +203,8 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         allowed_columns=None,
         allowed_rule=None,
         cost_matrix=None,
-        loss="expected_cost",
-        decision="min_expected_cost",
+        loss="crossentropy",
+        decision="auto",
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -380,7 +302,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
 
     @documented
     def predict(self, X, *, allowed=None, costs=None):
-        """Predict class labels, by the parameter `decision`.
+        """Predict class labels, or actions, by the parameter `decision`.
 
         Parameters
         ----------
@@ -391,18 +313,22 @@ class CostSensitiveClassifier(SoftmaxClassifier):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Labels, always of classes that are allowed.
+            Labels, always of classes that are allowed; or names of actions, see `actions_`.
 
         Raises
         ------
         ValueError
             If the decision needs `costs` and they were not given.
         """
-        return self._decisions(X, allowed, costs, ndims=(3,))
+        fit = self._fitted()
+        numbers, _ = self._decided(fit, X, allowed, costs, ndims=(3,))
+        return decode_labels(numbers, fit.values.get("actions_", fit["classes_"]))
 
     @documented
     def score(self, X, y, sample_weight=None, *, allowed=None, costs=None):
-        """Return the accuracy on the given rows. For what it costs: `skmask.metrics`.
+        """Return the accuracy on the given rows, or minus the mean cost of actions.
+
+        What classes cost: `skmask.metrics`.
 
         Parameters
         ----------
@@ -412,112 +338,54 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             Weights of the rows.
         {allowed_to_predict}
         {costs_to_predict}
-            Of shape (n_samples, n_classes) they say nothing about a decision, and are not used:
-            so that a search may hand the same costs to `fit` and to `score`.
+            Of shape (n_samples, n_classes) they say nothing about a decision, and are not used
+            for it: so that a search may hand the same costs to `fit` and to `score`.
 
         Returns
         -------
         float
-            Share of rows whose label is predicted.
+            Share of rows whose label is predicted. Where `cost_matrix` has actions, which are no
+            right or wrong labels: minus the mean cost of the actions taken, so that greater is
+            better here, too.
         """
         fit = self._fitted()
         X, y = opened_rows(self, X, y, fit)
+        numbers, costs = self._decided(fit, X, allowed, costs, ndims=(2, 3))
         y = most_probable_labels(y, fit["announced"])
-        return accuracy(y, self._decisions(X, allowed, costs, ndims=(2, 3)), sample_weight)
+        if actions_of(fit) is None:
+            return accuracy(y, decode_labels(numbers, fit["classes_"]), sample_weight)
+        return -_mean_cost(fit, y, numbers, costs, sample_weight)
 
-    def _decisions(self, X: Any, allowed: Any, costs: Any, *, ndims: tuple[int, ...]) -> np.ndarray:
-        """Return the label decided for in each row; costs of two dimensions decide nothing."""
-        self._check_read_now("decision")
-        fit = self._fitted()
+    def _decided(
+        self, fit: Fit, X: Any, allowed: Any, costs: Any, *, ndims: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the number of the decision for each row, and the costs of the rows as checked.
+
+        Costs of two dimensions decide nothing.
+        """
+        decision, actions = decision_of(self, fit), actions_of(fit)
         scores = self._scores(fit, X, allowed)
         if costs is not None:
-            costs = check_costs(costs, n_samples=len(scores), classes=fit["announced"], ndims=ndims)
-        if self.decision == "argmax":
-            return decode_labels(scores.argmax(axis=1), fit["classes_"])
+            labels, n_samples = fit["announced"], len(scores)
+            costs = check_costs(
+                costs, n_samples=n_samples, classes=labels, ndims=ndims, actions=actions
+            )
+        if decision == "argmax":
+            return scores.argmax(axis=1), costs
+        of_rows = costs
         if costs is None or costs.ndim == 2:
             if fit["costs_depend_on_row"]:
+                or_else = ", or set decision='argmax'" if actions is None else ""
                 raise ValueError(
                     "costs must be given for prediction after a fit with costs of shape "
-                    "(n_samples, n_classes, n_classes); got None. Pass those of these rows, or "
-                    "set decision='argmax'."
+                    "(n_samples, n_classes, n_classes) or (n_samples, n_classes, n_actions); got "
+                    f"None. Pass those of these rows{or_else}."
                 )
-            costs = fit["cost_matrix_"]
-        return decode_labels(cheapest(scores, softmax(scores), costs), fit["classes_"])
+            of_rows = fit["cost_matrix_"]
+        class_of = None if actions is None else classes_of_actions(actions, fit["classes_"])
+        return cheapest(scores, softmax(scores), of_rows, class_of), costs
 
-    def _read(self, given: Given) -> Rows:
-        rows = read_softmax_rows(self, given)
-        labels, costs = rows.values["announced"], given.metadata.get("costs")
-        if given.training is not None:
-            return self._with_costs_of_validation(rows, given.training, costs)
-        matrix = check_cost_matrix(self.cost_matrix, labels)
-        seen, depend_on_row, parts = None, False, None
-        by_row: Any = None
-        if given.continued is not None:
-            seen = given.continued["costs_seen"]
-            depend_on_row = given.continued["costs_depend_on_row"]
-        means = None
-        if costs is not None and is_lazy(rows.X) and is_on_disk(costs):
-            _check_one_label(rows.target)
-            by_row = costs_in_blocks(costs, n_samples=len(rows), classes=labels)
-            on_disk = _on_disk(by_row, rows.target)
-            means = reduce(_pooled, (_mean_costs(part, rows.weight[of]) for of, part in on_disk))
-        elif costs is not None:
-            costs = check_costs(in_memory(costs), n_samples=len(rows), classes=labels, ndims=(2, 3))
-            depend_on_row |= costs.ndim == 3
-            by_row = costs_of_truth(costs, rows.target)
-            numbers, codes, share = labelled_parts(rows.target)
-            parts = _OfOneLabel(costs_of_truth(costs[numbers], codes), codes, share)
-            means = _mean_costs(parts, rows.weight[numbers])
-        if means is not None:
-            means[:, -1] = rows.in_units_given(means[:, -1])
-            seen = means if seen is None else _pooled(seen, means)
-        if seen is not None and self.cost_matrix is None:
-            matrix = np.where(seen[:, -1:] > 0, seen[:, :-1], matrix)
-        rows = rows.with_values(
-            cost_matrix_=matrix, costs_seen=seen, costs_depend_on_row=bool(depend_on_row)
-        )
-        return self._with_costs_for_the_loss(rows, matrix, by_row, parts)
-
-    def _with_costs_for_the_loss(
-        self, rows: Rows, matrix: np.ndarray, by_row: Any, parts: _OfOneLabel | None
-    ) -> Rows:
-        name = "cost_matrix" if by_row is None else "costs"
-        costs: Any = matrix if by_row is None else by_row
-        if by_row is None:
-            parts = _OfOneLabel(matrix, np.arange(len(matrix)), np.ones(len(matrix)))
-        if self.loss == "weighted_crossentropy":
-            for rows_of, block in read_rows(costs) if is_lazy(costs) else [(slice(0), costs)]:
-                check_not_negative(block, name, rows_of.start or 0)
-        if self.loss == "crossentropy":
-            return rows
-        if parts is None:
-            unit = _mean_error_on_disk(costs, rows.target)
-            in_unit = partial(_in_unit, unit=unit, argument=name)
-            costs = LazyRows(costs, convert=in_unit, dtype=float)
-        else:
-            unit = parts.mean_error()
-            costs = _in_unit(costs, unit, name)
-        rows = rows.with_values(cost_unit=unit)
-        if by_row is None:
-            return replace(rows, constants={**rows.constants, name: costs})
-        return replace(rows, columns={**rows.columns, name: costs})
-
-    def _with_costs_of_validation(self, rows: Rows, training: Rows, costs: Any) -> Rows:
-        """Return validation rows with the costs that their loss takes, in the unit of training."""
-        if costs is None:
-            if "cost_matrix" not in training.constants:
-                return rows
-            matrix = training.constants["cost_matrix"]
-            return replace(rows, constants={**rows.constants, "cost_matrix": matrix})
-        labels = training.values["announced"]
-        costs = check_costs(costs, n_samples=len(rows), classes=labels, ndims=(2, 3))
-        by_row = costs_of_truth(costs, rows.target)
-        if self.loss == "weighted_crossentropy":
-            check_not_negative(by_row, "costs")
-        if "costs" not in training.columns:
-            return rows
-        by_row = _in_unit(by_row, training.values["cost_unit"], "costs")
-        return replace(rows, columns={**rows.columns, "costs": by_row})
+    _read = read_cost_rows
 
     def _parts(self, rows: Rows) -> Parts:
         return Parts(
@@ -525,3 +393,27 @@ class CostSensitiveClassifier(SoftmaxClassifier):
             Signature(rows.X.shape[1:], len(rows.outputs)),
             smoothed_loss(_LOSSES[self.loss], self.label_smoothing),
         )
+
+
+def _mean_cost(
+    fit: Fit, y: Any, numbers: np.ndarray, costs: np.ndarray | None, sample_weight: Any
+) -> float:
+    """Return the mean cost of actions.
+
+    Parameters
+    ----------
+    fit : Fit
+    y : array-like of shape (n_samples,)
+        Labels.
+    numbers : ndarray of int of shape (n_samples,)
+        Of the actions taken.
+    costs : ndarray, or None
+        Those of the rows, as `check_costs` returns them. None: those of the fit.
+    sample_weight : array-like of shape (n_samples,), or None
+    """
+    codes = encode_labels(check_labels(y, are_classes=True), fit["classes_"])
+    with naming("X and y"):
+        check_consistent_length(numbers, codes)
+    by_action = fit["cost_matrix_"][codes] if costs is None else costs_of_truth(costs, codes)
+    paid = by_action[np.arange(len(codes)), numbers]
+    return float(average(paid, check_sample_weight(sample_weight, len(codes))))

@@ -80,12 +80,12 @@ default=None
     For costs that differ by row: what each prediction costs for this row, or, by
     true class and predicted class, would cost. Classes are in the order of `classes`;
     a DataFrame has class labels as columns, in any order. Only proportions matter.
-    None: as `cost_matrix` says.
+    None: as `cost_matrix` says. Where that has actions, the last axis is `actions_`.
 """
 _COSTS_TO_PREDICT = """\
 costs : array-like of shape (n_samples, n_classes, n_classes), default=None
-    The costs of these rows, by true and predicted class. Needed if `fit` was given
-    such costs and `decision` is "min_expected_cost".
+    The costs of these rows, by true and predicted class, or by true class and action. Needed if
+    `fit` was given such costs and the decision is by cost.
 """
 _VALIDATION = """\
 X_val : array-like or CSR of shape (n_val, n_features), or array-like of shape (n_val, ...), \

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
+from skmask.data._costs import classes_of_actions
 from skmask.decisions import BELOW_ALLOWED, savings
+from skmask.estimators._cost_rows import actions_of, decision_of
 from skmask.estimators._label_decisions import check_n_labels, maximises_f1
 from skmask.onnx._graph import Tensor, stacked
 from skmask.onnx._labels import labels_of
@@ -29,12 +31,8 @@ def of_classes(estimator: Any, fit: Any, scores: Tensor, mask: Tensor | None) ->
         Which classes are allowed, in the order of the logits.
     """
     scores, proba = _restricted(scores, mask)
-    if hasattr(estimator, "decision"):
-        estimator._check_read_now("decision")
-    if getattr(estimator, "decision", "argmax") == "argmax":
-        best = scores.argmax()
-    else:
-        best = _cheapest(scores, proba, mask, _costs_of_all(fit))
+    decision = decision_of(estimator, fit) if hasattr(estimator, "decision") else "argmax"
+    best = scores.argmax() if decision == "argmax" else _cheapest(scores, proba, mask, fit)
     return best.labelled(labels_of(fit)), proba
 
 
@@ -89,9 +87,14 @@ def _costs_of_all(fit: Any) -> np.ndarray:
     return fit["cost_matrix_"]
 
 
-def _cheapest(scores: Tensor, proba: Tensor, mask: Tensor | None, costs: np.ndarray) -> Tensor:
-    """Return the number of the allowed class of the lowest expected cost."""
-    expected = proba.cast(np.float64) @ savings(costs)
+def _cheapest(scores: Tensor, proba: Tensor, mask: Tensor | None, fit: Any) -> Tensor:
+    """Return the number of the decision of the lowest expected cost, of those that are allowed."""
+    expected = proba.cast(np.float64) @ savings(_costs_of_all(fit))
+    actions = actions_of(fit)
+    if actions is not None:  # of those that cost the same, the first
+        scores = expected * 0
+        class_of = classes_of_actions(actions, fit["classes_"])
+        mask = None if mask is None else mask.take(class_of.clip(0), -1) | (class_of < 0)
     if mask is not None:
         expected = expected.where(mask, -np.inf)
     is_best = expected.equals(expected.maximum(1))

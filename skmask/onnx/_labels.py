@@ -25,12 +25,12 @@ def labels_of(fit: Any) -> np.ndarray:
     Returns
     -------
     ndarray of int64, float64, bool, or object for strings
-        The classes; where steps have labels, that of padding behind them. 0 and 1 for a fit by
-        label.
+        The classes, or the actions of costs; where steps have labels, that of padding behind them.
+        0 and 1 for a fit by label.
     """
     if is_by_label(fit):
         return np.arange(2)
-    labels = fit["classes_"]
+    labels = fit.values.get("actions_", fit["classes_"])
     if fit.signature.steps is not None:
         where = np.arange(len(labels) + 1) == len(labels)
         labels = with_label(np.append(labels, labels[:1]), where, fit["padding_label_"])
