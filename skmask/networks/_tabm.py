@@ -37,7 +37,7 @@ class TabM(Network):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(256, 256)
+    hidden_layer_sizes : int or array-like of int, default=(64, 64)
         Units of each shared layer.
     activation : str, default="relu"
         Keras activation of the shared layers.
@@ -87,7 +87,7 @@ class TabM(Network):
 
     def __init__(
         self,
-        hidden_layer_sizes=(256, 256),
+        hidden_layer_sizes=(64, 64),
         activation="relu",
         *,
         n_members=32,

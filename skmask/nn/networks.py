@@ -19,6 +19,7 @@ from skmask.nn.layers import (
     MaskedGRU,
     MaskedLSTM,
     MemberDense,
+    MemberDropout,
     MemberHeads,
     MemberMean,
     MemberScale,
@@ -148,7 +149,7 @@ def tabm(
     inputs,
     n_outputs,
     *,
-    hidden_layer_sizes=(256, 256),
+    hidden_layer_sizes=(64, 64),
     activation="relu",
     n_members=32,
     adapters="all",
@@ -161,7 +162,7 @@ def tabm(
     ----------
     inputs : Keras tensor of shape (None, n_features)
     n_outputs : int
-    hidden_layer_sizes : tuple of int, default=(256, 256)
+    hidden_layer_sizes : tuple of int, default=(64, 64)
     activation : str, default="relu"
         Of the hidden layers.
     n_members : int, default=32
@@ -184,7 +185,7 @@ def tabm(
         hidden = MemberDense(size, by_member=of_all)(hidden)
         hidden = keras.layers.Activation(activation)(hidden)
         if dropout:
-            hidden = keras.layers.Dropout(dropout)(hidden)
+            hidden = MemberDropout(dropout)(hidden)
     return MemberMean(are_labels)(MemberHeads(n_outputs)(hidden))
 
 

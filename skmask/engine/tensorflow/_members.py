@@ -18,7 +18,7 @@ def members_of(model: Any) -> Any:
         None is returned unless it ends in a `MemberMean`.
     """
     last = model.output._keras_history.operation
-    return keras.Model(model.inputs, last.input) if type(last) is MemberMean else None
+    return keras.Model(model.inputs[0], last.input) if type(last) is MemberMean else None
 
 
 def by_member(

@@ -1,6 +1,12 @@
 """Keras layers: restricted logits, members, prototypes, and sequences with padding."""
 
-from skmask.nn.layers._members import MemberDense, MemberHeads, MemberMean, MemberScale
+from skmask.nn.layers._members import (
+    MemberDense,
+    MemberDropout,
+    MemberHeads,
+    MemberMean,
+    MemberScale,
+)
 from skmask.nn.layers._prototypes import GroupSum, PrototypeKernel, elementwise_kernel
 from skmask.nn.layers._restrict import RestrictLogits, restrict_logits
 from skmask.nn.layers._sequences import MaskedGRU, MaskedLSTM, StepMasking, real_steps
@@ -10,6 +16,7 @@ __all__ = [
     "MaskedGRU",
     "MaskedLSTM",
     "MemberDense",
+    "MemberDropout",
     "MemberHeads",
     "MemberMean",
     "MemberScale",
