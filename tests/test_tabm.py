@@ -20,11 +20,17 @@ from skmask import (
     RestrictedClassClassifier,
     WeightedMultilabelClassifier,
 )
-from skmask.datasets import make_restricted_classification, make_sparse_multilabel
+from skmask.datasets import make_restricted_classification
 from skmask.engine.tensorflow import graph_of
 from skmask.estimators import record_of
 from skmask.networks import MLP, Network, Signature, TabM
-from skmask.nn.layers import MemberDense, MemberHeads, MemberMean, MemberScale
+from skmask.nn.layers import (
+    MemberDense,
+    MemberDropout,
+    MemberHeads,
+    MemberMean,
+    MemberScale,
+)
 
 SIGNATURE = Signature((5,), 3)
 LABELS = Signature((5,), 3, are_labels=True)
@@ -313,7 +319,7 @@ def fitted_kinds():
     yield make().fit(X, y, allowed=allowed), X, {"allowed": allowed}
     costs = np.arange(16.0).reshape(4, 4)
     yield make(CostSensitiveClassifier, cost_matrix=costs).fit(X, y), X, {}
-    X, Y = make_sparse_multilabel(90, 5, 3, random_state=0)[:2]
+    Y = np.c_[X[:, 0] > 0, X[:, 1] > 1].astype(int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield make(WeightedMultilabelClassifier, threshold="tuned").fit(X, Y), X, {}
@@ -400,7 +406,13 @@ def test_one_class_per_row_is_one_versus_rest(restricted):
 
 @pytest.mark.parametrize(
     "layer",
-    [MemberScale(3, "signs"), MemberDense(4), MemberDense(4, by_member=False), MemberHeads(4)],
+    [
+        MemberScale(3, "signs"),
+        MemberDense(4),
+        MemberDense(4, by_member=False),
+        MemberDropout(0.5),
+        MemberHeads(4),
+    ],
     ids=lambda layer: type(layer).__name__,
 )
 def test_layers_say_the_shape_of_their_outputs(layer):
@@ -408,6 +420,22 @@ def test_layers_say_the_shape_of_their_outputs(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     assert tuple(again(x).shape) == again.compute_output_shape(x.shape)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.75])
+def test_dropout_drops_its_share_of_each_member_by_itself(rate):
+    x = np.ones((2000, 7, 20), "float32")
+    found = np.asarray(MemberDropout(rate, seed=0)(x, training=True))
+    np.testing.assert_allclose(np.unique(found), [0, 1 / (1 - rate)], rtol=1e-6)
+    is_dropped = (found == 0).transpose(1, 0, 2).reshape(7, -1)
+    np.testing.assert_allclose(is_dropped.mean(axis=1), rate, atol=0.01)
+    between = np.corrcoef(is_dropped)[~np.eye(7, dtype=bool)]
+    np.testing.assert_allclose(between, 0, atol=0.025)
+
+
+def test_dropout_leaves_predictions_alone():
+    x = rows()[:, np.newaxis].astype("float32")
+    np.testing.assert_array_equal(MemberDropout(0.5)(x, training=False), x)
 
 
 @pytest.mark.parametrize("are_labels", [False, True])
