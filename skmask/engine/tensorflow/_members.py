@@ -21,9 +21,7 @@ def members_of(model: Any) -> Any:
     return keras.Model(model.inputs[0], last.input) if type(last) is MemberMean else None
 
 
-def by_member(
-    batch: Mapping[str, Any], logits: Any, valid: Any
-) -> tuple[dict[str, Any], Any, Any]:
+def by_member(batch: Mapping[str, Any], logits: Any, valid: Any) -> tuple[dict[str, Any], Any, Any]:
     """Return a batch in which each row stands once for each member, logits and `valid` alike.
 
     Parameters

@@ -192,9 +192,7 @@ class MemberHeads(keras.layers.Layer):
         self.kernel = self.add_weight(
             shape=(n_members, n_inputs, self.units), initializer=start, name="kernel"
         )
-        self.bias = self.add_weight(
-            shape=(n_members, self.units), initializer="zeros", name="bias"
-        )
+        self.bias = self.add_weight(shape=(n_members, self.units), initializer="zeros", name="bias")
 
     def call(self, inputs):
         return ops.einsum("bmi,mio->bmo", inputs, self.kernel) + self.bias
