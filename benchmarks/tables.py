@@ -1,9 +1,9 @@
 """Tables: accuracy, log-loss and CPU time of networks and of boosted trees, on twelve data sets.
 
-Folds of the KEEL repository, features scaled. Each classifier as it comes, but for TabM, which has the
-settings that its documentation recommends; these were chosen on parts of the training rows. The
-log-loss counts probabilities below 1e-7 as that. Run it with OMP_NUM_THREADS=1 on a machine with
-other work: threads that wait for each other take CPU time, too.
+Folds of the KEEL repository, features scaled. Each classifier as it comes, but for TabM, which has
+the settings that its documentation recommends; these were chosen on parts of the training rows.
+Probabilities below 1e-7 count as that in the log-loss. Run it with OMP_NUM_THREADS=1 on a machine
+with other work: threads that wait for each other take CPU time, too.
 
 Run: python benchmarks/tables.py [--folds=3] [--seeds=1] [--sets=vowel,letter]
 """

@@ -293,10 +293,12 @@ def test_tabm_is_that_of_the_estimator_with_a_mask(thousand, adapters, dtype):
     assert_as_estimator(clf, X.astype(dtype), allowed=allowed)
 
 
+@pytest.mark.usefixtures("registered")
 def test_tabm_has_the_decision_values_of_the_estimator(thousand):
     X, y, _ = thousand
     clf = make(network=TabM((8,), n_members=3), dtype="float64").fit(X, y)
-    found = run(to_onnx(clf, X, raw_scores=True), X=X)[1]
+    model = skl2onnx.to_onnx(clf, X, options={id(clf): {"raw_scores": True}})
+    found = run(model, X=X)[1]
     np.testing.assert_allclose(found, clf.decision_function(X), atol=1e-6)
 
 
