@@ -13,6 +13,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skmask
 from skmask import (
@@ -399,6 +400,17 @@ def test_one_class_per_row_is_one_versus_rest(restricted):
         warnings.simplefilter("ignore", UserWarning)
         clf = make(WeightedMultilabelClassifier).fit(X, y)
     np.testing.assert_allclose(clf.predict_proba(X).sum(axis=1), 1)
+
+
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+@parametrize_with_checks(
+    [
+        kind(network=TabM((8,), n_members=4), learning_rate=0.02, epochs=30)
+        for kind in (RestrictedClassClassifier, WeightedMultilabelClassifier)
+    ]
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
 
 
 # Layers.
