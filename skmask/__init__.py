@@ -30,6 +30,7 @@ TRUSTED_TYPES = (
     "skmask.networks._prototype_sums.PrototypeSums",
     "skmask.networks._recurrent.EncoderDecoder",
     "skmask.networks._recurrent.Recurrent",
+    "skmask.networks._tabm.TabM",
 )
 
 _MODULES = ("datasets", "metrics", "networks", "nn", "onnx")

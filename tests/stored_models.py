@@ -44,6 +44,8 @@ def cases():
             {"allowed": tags_allowed},
         ),
         "encoder_decoder": (encoder_decoder().fit(lengths, digits), lengths, {}),
+        "tabm": (tabm().fit(X, labels, **mask), X, mask),
+        "tabm_of_labels": (tabm_of_labels().fit(features, label_matrix), features, {}),
         "convolutional": (convolutional().fit(*image_rows(), **mask), image_rows()[0], mask),
     }
 
@@ -122,6 +124,19 @@ def image_rows():
     """Return images of two channels, and their labels."""
     X, labels, _ = restricted_rows()
     return np.random.default_rng(0).normal(size=(len(X), 6, 7, 2)), labels
+
+
+def tabm():
+    from skmask import RestrictedClassClassifier
+    from skmask.networks import TabM
+
+    return RestrictedClassClassifier(network=TabM((8, 4), n_members=3), epochs=2, random_state=0)
+
+
+def tabm_of_labels():
+    from skmask.networks import TabM
+
+    return multilabel().set_params(network=TabM((8,), n_members=3, adapters="first"))
 
 
 def convolutional():

@@ -19,9 +19,11 @@ from skmask.networks import (
     PrototypeSums,
     Recurrent,
     Signature,
+    TabM,
 )
 
 ROWS = Signature((5,), 3)
+LABELS = Signature((5,), 3, are_labels=True)
 IMAGES = Signature((6, 7), 3)
 CHANNELS = Signature((7, 6, 2), 3)
 CLOSE = {"float32": 1e-6, "float64": 1e-12}
@@ -108,6 +110,21 @@ def test_mlp_equals_its_graph_for_each_number_of_layers(sizes, kind, dtype):
 @DTYPES
 def test_mlp_with_dropout_equals_its_graph(dtype):
     check_agreement(MLP((6, 4), dropout=0.5), rows(dtype), ROWS)
+
+
+@DTYPES
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("adapters", ["all", "first"])
+def test_tabm_equals_its_graph_for_each_activation(adapters, activation, dtype):
+    network = TabM((7, 4), activation, n_members=3, adapters=adapters)
+    check_agreement(network, rows(dtype), ROWS)
+
+
+@DTYPES
+@pytest.mark.parametrize("sizes", [(), 6, (6, 4, 5)])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_tabm_of_labels_equals_its_graph(kind, sizes, dtype):
+    check_agreement(TabM(sizes, n_members=3), kind(rows(dtype)), LABELS)
 
 
 @DTYPES
@@ -208,6 +225,9 @@ def test_activations_equal_those_of_keras_at_both_ends(activation, size):
 EVERY = [
     *((MLP(sizes, name), ROWS) for sizes in [(), (6,)] for name in ACTIVATIONS),
     (MLP((6, 4), dropout=0.5), ROWS),
+    *((TabM(6, n_members=3, adapters=kind, dropout=0.5), ROWS) for kind in ("all", "first")),
+    (TabM((6, 4), n_members=3), LABELS),
+    (TabM((), n_members=3), ROWS),
     *((PrototypeSums(kernel, n_prototypes=4), ROWS) for kernel in KERNELS),
     (PrototypeSums("exponential", n_prototypes=4, product_form=True), ROWS),
     (Convolutional((4, 3)), IMAGES),
@@ -348,6 +368,14 @@ NOT_LEGAL = [
     (Convolutional(hidden_layer_sizes=None), "hidden_layer_sizes must hold .*got None"),
     (Convolutional(activation="softmax"), "activation must be one of .*got 'softmax'"),
     (Convolutional(dropout=1), "dropout must be a number from 0 .*got 1"),
+    (TabM((0,)), r"hidden_layer_sizes must hold whole numbers of 1 or more.*got \(0,\)"),
+    (TabM(activation="softmax"), "activation must be one of .*got 'softmax'"),
+    (TabM(n_members=0), "n_members must be a whole number of 1 or more.*got 0"),
+    (TabM(n_members=True), "n_members must be a whole number of 1 or more.*got True"),
+    (TabM(n_members=2.5), "n_members must be a whole number.*got 2.5"),
+    (TabM(adapters="mini"), r"adapters must be one of \['all', 'first'\]; got 'mini'"),
+    (TabM(adapters=None), r"adapters must be one of .*got None"),
+    (TabM(dropout=1), "dropout must be a number from 0 .*got 1"),
     (PrototypeSums("cosine"), "kernel must be one of .*or a callable; got 'cosine'"),
     (PrototypeSums(n_prototypes=0), "n_prototypes must be a whole number of 1 or more.*got 0"),
     (PrototypeSums(n_prototypes=2.5), "n_prototypes must be a whole number.*got 2.5"),

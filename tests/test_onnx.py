@@ -38,7 +38,7 @@ from skmask.datasets import (
     make_sparse_multilabel,
 )
 from skmask.estimators import record_of
-from skmask.networks import ACTIVATIONS, MLP, Convolutional, Signature
+from skmask.networks import ACTIVATIONS, MLP, Convolutional, Signature, TabM
 from skmask.onnx import to_onnx
 from skmask.onnx._graph import Graph
 from skmask.onnx._networks import logits_of
@@ -279,6 +279,35 @@ def test_rows_unlike_those_of_the_fit_raise(thousand, change, message):
     clf = make(epochs=1).fit(frame, thousand[1])
     with pytest.raises(ValueError, match=message):
         to_onnx(clf, change(frame))
+
+
+# Members.
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("adapters", ["all", "first"])
+def test_tabm_is_that_of_the_estimator_with_a_mask(thousand, adapters, dtype):
+    X, y, allowed = thousand
+    network = TabM((8, 5), "gelu", n_members=3, adapters=adapters)
+    clf = make(network=network, dtype=dtype).fit(X, y, allowed=allowed)
+    assert_as_estimator(clf, X.astype(dtype), allowed=allowed)
+
+
+@pytest.mark.usefixtures("registered")
+def test_tabm_has_the_decision_values_of_the_estimator(thousand):
+    X, y, _ = thousand
+    clf = make(network=TabM((8,), n_members=3), dtype="float64").fit(X, y)
+    model = skl2onnx.to_onnx(clf, X, options={id(clf): {"raw_scores": True}})
+    found = run(model, X=X)[1]
+    np.testing.assert_allclose(found, clf.decision_function(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore:The labels .* are never predicted:UserWarning")
+def test_tabm_of_labels_is_that_of_the_estimator(thousand, dtype):
+    X, y, _ = thousand
+    clf = make(WeightedMultilabelClassifier, network=TabM((8,), n_members=3), dtype=dtype)
+    assert_as_estimator(clf.fit(X, np.eye(4, dtype=int)[y][:, :3]), X.astype(dtype))
 
 
 # Images.

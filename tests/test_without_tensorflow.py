@@ -22,7 +22,7 @@ PAGE = (ROOT / "docs" / "deploying.md").read_text()
 INSTALLED = ("numpy", "scipy", "scikit-learn")
 NAMES = (
     "restricted", "cost_sensitive", "actions", "multilabel", "prototypes", "tagger",
-    "encoder_decoder", "convolutional",
+    "encoder_decoder", "convolutional", "tabm", "tabm_of_labels",
 )  # fmt: skip
 
 

@@ -552,7 +552,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         metrics = ("recall", "logit_recall"), ("precision", "logit_precision")
         return Parts(
             described_mlp(self, rows),
-            Signature(rows.X.shape[1:], rows.target.shape[1]),
+            Signature(rows.X.shape[1:], rows.target.shape[1], are_labels=True),
             Loss(_LOSSES[self.loss], metrics=metrics, of_metrics=("cutoff",)),
             conclude=partial(thresholds_for, self.threshold) if is_tuned(self.threshold) else None,
         )

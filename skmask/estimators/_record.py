@@ -16,7 +16,7 @@ from skmask.networks import Network, Signature
 __all__ = ["Fit", "record_of"]
 
 # Raised with each change of what is stored.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ class Fit:
             "input_shape": self.signature.input_shape,
             "n_outputs": self.signature.n_outputs,
             "steps": self.signature.steps,
+            "are_labels": self.signature.are_labels,
             "dtype": self.dtype,
             "input_dtype": self.input_dtype,
             "weights": list(state.weights),
@@ -182,7 +183,10 @@ class Fit:
             return cls(
                 network=network,
                 signature=Signature(
-                    tuple(stored["input_shape"]), stored["n_outputs"], stored["steps"]
+                    tuple(stored["input_shape"]),
+                    stored["n_outputs"],
+                    stored["steps"],
+                    stored.get("are_labels", False),  # which format 1 does not have
                 ),
                 dtype=stored["dtype"],
                 input_dtype=stored["input_dtype"],

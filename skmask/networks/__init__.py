@@ -12,6 +12,7 @@ from skmask.networks._prototype_sums import (
     kernel_values,
 )
 from skmask.networks._recurrent import CELLS, EncoderDecoder, Recurrent
+from skmask.networks._tabm import TabM
 
 __all__ = [
     "ACTIVATIONS",
@@ -27,6 +28,7 @@ __all__ = [
     "PrototypeSums",
     "Recurrent",
     "Signature",
+    "TabM",
     "Weight",
     "is_product_safe",
     "kernel_values",

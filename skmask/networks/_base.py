@@ -37,11 +37,14 @@ class Signature:
         Logits per output: the number of classes or labels.
     steps : "each", int or None, default=None
         One output per row (None), per step of the input ("each"), or for this many steps.
+    are_labels : bool, default=False
+        Whether the outputs are labels, with a sigmoid each, instead of classes, with one softmax.
     """
 
     input_shape: tuple[int | None, ...]
     n_outputs: int
     steps: Any = None
+    are_labels: bool = False
 
     @property
     def n_features(self) -> int:

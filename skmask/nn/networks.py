@@ -12,11 +12,17 @@ from skmask.networks import (
     EncoderDecoder,
     PrototypeSums,
     Recurrent,
+    TabM,
 )
 from skmask.nn.layers import (
     GroupSum,
     MaskedGRU,
     MaskedLSTM,
+    MemberDense,
+    MemberDropout,
+    MemberHeads,
+    MemberMean,
+    MemberScale,
     PrototypeKernel,
     StepMasking,
     real_steps,
@@ -30,6 +36,7 @@ __all__ = [
     "mlp",
     "prototype_sums",
     "register",
+    "tabm",
     "tagger",
 ]
 
@@ -87,6 +94,11 @@ def _built_mlp(inputs, signature, **settings):
     return mlp(inputs, signature.n_outputs, **settings)
 
 
+@register(TabM)
+def _built_tabm(inputs, signature, **settings):
+    return tabm(inputs, signature.n_outputs, are_labels=signature.are_labels, **settings)
+
+
 @register(Convolutional)
 def _built_convolutional(inputs, signature, **settings):
     return convolutional(inputs, signature.n_outputs, **settings)
@@ -131,6 +143,50 @@ def mlp(inputs, n_outputs, *, hidden_layer_sizes=(100,), activation="relu", drop
         if dropout:
             hidden = keras.layers.Dropout(dropout)(hidden)
     return keras.layers.Dense(n_outputs)(hidden)
+
+
+def tabm(
+    inputs,
+    n_outputs,
+    *,
+    hidden_layer_sizes=(64, 64),
+    activation="relu",
+    n_members=32,
+    adapters="all",
+    dropout=0.1,
+    are_labels=False,
+):
+    """Return the logits of the mean of members that share the layers of a perceptron.
+
+    Parameters
+    ----------
+    inputs : Keras tensor of shape (None, n_features)
+    n_outputs : int
+    hidden_layer_sizes : tuple of int, default=(64, 64)
+    activation : str, default="relu"
+        Of the hidden layers.
+    n_members : int, default=32
+    adapters : {"all", "first"}, default="all"
+        Which layers have numbers of each member.
+    dropout : float, default=0.1
+        Share of each hidden layer's outputs that is set to 0 in training.
+    are_labels : bool, default=False
+        Whether each output has a probability of its own, instead of one softmax over all.
+
+    Returns
+    -------
+    Keras tensor of shape (None, n_outputs)
+    """
+    of_all = adapters == "all"
+    hidden = MemberScale(n_members, "signs")(inputs)
+    for number, size in enumerate(hidden_layer_sizes):
+        if number and of_all:
+            hidden = MemberScale(n_members)(hidden)
+        hidden = MemberDense(size, by_member=of_all)(hidden)
+        hidden = keras.layers.Activation(activation)(hidden)
+        if dropout:
+            hidden = MemberDropout(dropout)(hidden)
+    return MemberMean(are_labels)(MemberHeads(n_outputs)(hidden))
 
 
 def convolutional(

@@ -14,9 +14,11 @@ from skmask.networks import (
     PrototypeSums,
     Recurrent,
     Signature,
+    TabM,
 )
 from skmask.onnx._convolutional import blocks
 from skmask.onnx._graph import Tensor
+from skmask.onnx._members import tabm
 from skmask.onnx._recurrent import encoder_decoder, recurrent
 
 __all__ = ["ACTIVATIONS", "is_described", "logits_of"]
@@ -25,7 +27,7 @@ __all__ = ["ACTIVATIONS", "is_described", "logits_of"]
 def is_described(network: Any) -> bool:
     """Say whether `logits_of` takes a network."""
     # A subclass may compute something else.
-    kinds = MLP, PrototypeSums, Convolutional, Recurrent, EncoderDecoder
+    kinds = MLP, TabM, PrototypeSums, Convolutional, Recurrent, EncoderDecoder
     return type(network) in kinds and network.is_portable
 
 
@@ -46,6 +48,8 @@ def logits_of(
     kinds = {MLP: _mlp, PrototypeSums: _prototype_sums}
     if type(network) in kinds:
         return kinds[type(network)](network, weights, X)
+    if type(network) is TabM:
+        return tabm(network, weights, X, signature, ACTIVATIONS)
     if type(network) is Convolutional:
         images, n_weights = blocks(network, weights, X, signature, ACTIVATIONS)
         return _mlp(network, weights[n_weights:], images.apply("Flatten", axis=1).cast(X.dtype))

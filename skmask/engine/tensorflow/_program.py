@@ -12,7 +12,8 @@ from skmask.engine.tensorflow._adam import with_fused_steps
 from skmask.engine.tensorflow._graph import Graph
 from skmask.engine.tensorflow._layers import is_by_row, pays_under_xla
 from skmask.engine.tensorflow._losses import counted_rows, loss_sums, penalty_of, without_penalty
-from skmask.engine.tensorflow._machine import Machine, first_value
+from skmask.engine.tensorflow._machine import Machine, first_value, without_values
+from skmask.engine.tensorflow._members import by_member, members_of
 from skmask.engine.tensorflow._names import failures_named, tf
 from skmask.engine.tensorflow._optimizer import OptimizerRecipe
 from skmask.engine.tensorflow._rows import rows_of
@@ -71,6 +72,8 @@ class Program:
         self.recipe = recipe
         self._dtype = tf.as_dtype(recipe.graph.dtype)
         self._model = self._outline(recipe.graph)
+        with recipe.graph.settings(), without_values():
+            self._members = members_of(self._model)
         with recipe.graph.settings():
             self._optimizer = recipe.optimizer.outline(self._model)
             if "X" in recipe.stay_sparse:
@@ -109,7 +112,8 @@ class Program:
         return rows_of(data, rows, self._model.input_shape[-1])
 
     def _logits(self, batch: Any, *, training: bool) -> Any:
-        return self._model(batch["X"], training=training)
+        model = self._members if training and self._members is not None else self._model
+        return model(batch["X"], training=training)
 
     def _apply(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
         """Take a step of the optimizer."""
@@ -241,10 +245,12 @@ class Program:
         """Return the objective of a batch, and its sums, over the rows that count."""
         batch = self._gathered(data, rows)
         logits = tf.cast(self._logits(batch, training=training), self._dtype)
+        n_rows = counted_rows(batch["weight"], valid)
+        if training and self._members is not None:
+            batch, logits, valid = by_member(batch, logits, valid)
         inputs = {**batch, **without_penalty(constants)}
         objective, sums = loss_sums(self._loss, inputs, logits, valid)
         if PENALTY in constants and training:
-            n_rows = counted_rows(batch["weight"], valid)
             objective += penalty_of(self._model, self._is_penalised, constants, n_rows)
         return objective, sums
 
