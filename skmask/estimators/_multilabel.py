@@ -17,12 +17,13 @@ from skmask.data._numbers import average, scaled
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import StrOptions, validate_parameter_constraints
 from skmask.data._weights import by_entry, check_label_weight
-from skmask.engine import Loss, some_rows
+from skmask.engine import Loss
 from skmask.estimators._base import OF_BLOCKS, OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._label_decisions import (
     above_thresholds,
     check_n_labels,
+    few_at_a_time,
     label_mask_to_predict,
     labels_of_rows,
     of_unweighted,
@@ -42,9 +43,6 @@ from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
 __all__ = ["WeightedMultilabelClassifier"]
-
-# Training rows that are predicted at a time, to see which labels are never predicted.
-_ROWS_AT_ONCE = 4096
 
 # Losses by their names in the package.
 _LOSSES = {
@@ -329,11 +327,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         X, _ = opened_rows(self, X, before=fit)
         X, _ = read_features(self, X, fit, np.dtype(fit.input_dtype))
         mask = label_mask_to_predict(fit, allowed, X.shape[0])
-        for start in range(0, X.shape[0], _ROWS_AT_ONCE):
-            rows = slice(start, min(start + _ROWS_AT_ONCE, X.shape[0]))
-            logits = fit.predictor(some_rows(X, rows)).astype(np.float64)
+        for rows, part in few_at_a_time(X):
             of_rows = mask if mask is None or len(mask) != X.shape[0] else mask[rows]
-            yield self._decided(fit, logits, of_rows)
+            yield self._decided(fit, fit.predictor(part).astype(np.float64), of_rows)
 
     @documented
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None):
@@ -477,6 +473,7 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         """
         fit = self._fitted()
         self._check_read_now("calibrated", "min_labels", "max_labels")
+        X, y = opened_rows(self, X, y, fit)
         logits, mask = _read_to_predict(self, fit, X, allowed)
         predicted = self._decided(fit, logits, mask)
         if fit["is_one_vs_rest"]:
