@@ -13,8 +13,8 @@ Five worlds of candidates on the letters and the vowels of KEEL (26 and 11 class
 Trained are `RestrictedClassClassifier`s as they come with `mask_in_loss` of 0, 0.5, 1 and "auto",
 and 1 and 0 with `mask_in_input`. The masks of look-alikes give the class away, because it is in
 their middle: there the input tells more than the features do. Everyone predicts with the mask.
-Accuracy and log-loss over the allowed classes, on the test rows of the first three folds, means over
-folds and seeds.
+Accuracy and log-loss over the allowed classes, on the test rows of the first three folds, means
+over folds and seeds.
 
 `--choose` runs on a fifth of the training rows in the place of the test rows: what the settings of
 "auto" were chosen on.

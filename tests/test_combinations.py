@@ -173,7 +173,7 @@ def test_blocks_are_read_once_in_the_pass_after_a_fit_and_with_masks(monkeypatch
         lambda block: n_read.append(len(block)) or block, dtype=X.dtype, meta=X[:0]
     )
     clf = make(WeightedMultilabelClassifier, epochs=1, shuffle_buffer=40)
-    monkeypatch.setattr("skmask.estimators._multilabel._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("skmask.estimators._label_decisions._ROWS_AT_ONCE", 3)
     n_read.clear()
     clf.fit(blocks, np.eye(K)[y])
     assert n_read == [20] * 8  # once to train, once to look for labels never predicted

@@ -1,5 +1,6 @@
 """From logits of labels to predictions: above thresholds, or sets of labels, and how many."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from scipy.special import expit, logit
 
 from skmask.data._messages import quote
 from skmask.decisions import BELOW_ALLOWED, f1_sets, with_at_least, with_at_most
+from skmask.engine import is_lazy, read_rows
 from skmask.estimators._multilabel_rows import label_mask
 from skmask.estimators._record import Fit
 from skmask.estimators._softmax_rows import check_mask_is_given
@@ -15,12 +17,26 @@ __all__ = [
     "above_thresholds",
     "check_can_be_calibrated",
     "check_n_labels",
+    "few_at_a_time",
     "label_mask_to_predict",
     "labels_of_rows",
     "maximises_f1",
     "of_unweighted",
     "restricted_labels",
 ]
+
+# Training rows that are predicted at a time, to see which labels are never predicted.
+_ROWS_AT_ONCE = 4096
+
+
+def few_at_a_time(X: Any) -> Iterator[tuple[slice, Any]]:
+    """Yield all rows in their order and which they are, each block of a source read once."""
+    blocks = read_rows(X) if is_lazy(X) else [(slice(0, X.shape[0]), X)]
+    for rows, block in blocks:
+        for start in range(0, block.shape[0], _ROWS_AT_ONCE):
+            part = block[start : start + _ROWS_AT_ONCE]
+            first = rows.start + start
+            yield slice(first, first + part.shape[0]), part
 
 
 def label_mask_to_predict(fit: Fit, allowed: Any, n_samples: int) -> np.ndarray | None:

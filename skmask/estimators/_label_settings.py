@@ -12,7 +12,7 @@ from skmask.data._messages import quote
 from skmask.data._weights import by_entry
 from skmask.estimators._label_decisions import check_can_be_calibrated, check_n_labels
 from skmask.estimators._multilabel_rows import pos_weight_for, read_labelled_rows
-from skmask.estimators._reading import Given
+from skmask.estimators._reading import Given, opened_rows
 from skmask.estimators._record import Fit
 from skmask.estimators._rows import Rows
 from skmask.estimators._thresholds import (
@@ -101,7 +101,8 @@ def chosen_thresholds(estimator: Any, threshold: Any, given: Given) -> dict[str,
             f"X and y must be given to reach threshold={threshold!r} on; got None. Pass "
             "rows that the network was not trained on."
         )
-    rows = read_labelled_rows(estimator, given)
+    X, y = opened_rows(estimator, given.X, given.y, given.before)
+    rows = read_labelled_rows(estimator, replace(given, X=X, y=y))
     return {**values, **thresholds_for(threshold, fit, rows.that_count())}
 
 

@@ -17,12 +17,13 @@ from skmask.data._numbers import average, scaled
 from skmask.data._parameters import Interval
 from skmask.data._sklearn import StrOptions, validate_parameter_constraints
 from skmask.data._weights import by_entry, check_label_weight
-from skmask.engine import Loss, is_lazy, read_rows
+from skmask.engine import Loss
 from skmask.estimators._base import OF_BLOCKS, OF_MLP, BaseKerasClassifier
 from skmask.estimators._docs import documented
 from skmask.estimators._label_decisions import (
     above_thresholds,
     check_n_labels,
+    few_at_a_time,
     label_mask_to_predict,
     labels_of_rows,
     of_unweighted,
@@ -42,9 +43,6 @@ from skmask.estimators._training import Parts, described_mlp
 from skmask.networks import Signature
 
 __all__ = ["WeightedMultilabelClassifier"]
-
-# Training rows that are predicted at a time, to see which labels are never predicted.
-_ROWS_AT_ONCE = 4096
 
 # Losses by their names in the package.
 _LOSSES = {
@@ -329,10 +327,9 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
         X, _ = opened_rows(self, X, before=fit)
         X, _ = read_features(self, X, fit, np.dtype(fit.input_dtype))
         mask = label_mask_to_predict(fit, allowed, X.shape[0])
-        for numbers, rows in _few_at_a_time(X):
-            logits = fit.predictor(rows).astype(np.float64)
-            of_rows = mask if mask is None or len(mask) != X.shape[0] else mask[numbers]
-            yield self._decided(fit, logits, of_rows)
+        for rows, part in few_at_a_time(X):
+            of_rows = mask if mask is None or len(mask) != X.shape[0] else mask[rows]
+            yield self._decided(fit, fit.predictor(part).astype(np.float64), of_rows)
 
     @documented
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, allowed=None):
@@ -583,15 +580,6 @@ def _read_to_predict(
     X, _ = read_features(estimator, X, fit, np.dtype(fit.input_dtype))
     mask = label_mask_to_predict(fit, allowed, X.shape[0])
     return fit.predictor(X).astype(np.float64), mask
-
-
-def _few_at_a_time(X: Any) -> Iterator[tuple[slice, Any]]:
-    """Yield all rows in their order, each block of a source read once."""
-    for of_block, block in read_rows(X) if is_lazy(X) else [(slice(0, X.shape[0]), X)]:
-        for start in range(0, block.shape[0], _ROWS_AT_ONCE):
-            rows = block[start : start + _ROWS_AT_ONCE]
-            first = of_block.start + start
-            yield slice(first, first + rows.shape[0]), rows
 
 
 def _of_two(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:
