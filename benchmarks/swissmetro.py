@@ -159,7 +159,8 @@ def out_of_sample():
         ]
         for name, proba in zip(losses, probas, strict=True):
             losses[name].append(masked_log_loss(y[test], proba))
-        print({name: round(each[-1], 4) for name, each in losses.items()}, network.best_params_)
+        found = {name: f"{each[-1]:.4f}" for name, each in losses.items()}
+        print(found, network.best_params_)
     for name, each in losses.items():
         print(f"{name:45}{np.mean(each):.4f} nats a row")
 
