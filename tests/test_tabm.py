@@ -338,6 +338,8 @@ def test_keras_model_has_the_logits_of_the_prediction(fitted):
     np.testing.assert_allclose(clf.model_(X.astype(np.float32)), found, atol=1e-5)
 
 
+# Of older versions of Keras, whose loaded models have a list of inputs.
+@pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning")
 def test_keras_model_is_saved_and_loaded(fitted, tmp_path):
     clf, X, _ = fitted
     model = clf.model_
