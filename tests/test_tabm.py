@@ -263,6 +263,24 @@ def test_network_of_ones_own_that_ends_in_the_mean_is_trained_by_member(restrict
     np.testing.assert_allclose(own.history_["loss"], described.history_["loss"])
 
 
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_keras_model_that_ends_in_the_mean_is_trained_by_member(kind, restricted):
+    layers = [MemberScale(3, "signs"), MemberDense(6), MemberHeads(4), MemberMean()]
+    model = keras.Sequential([keras.Input((5,)), *layers])
+    X, y, _ = restricted
+    logits = X.astype("float32")
+    for layer in layers[:-1]:
+        logits = layer(logits)
+    if kind == "functional":
+        outputs = inputs = keras.Input((5,))
+        for layer in layers:
+            outputs = layer(outputs)
+        model = keras.Model(inputs, outputs)
+    expected = -log_softmax(np.asarray(logits), axis=-1)[np.arange(90), :, y].mean()
+    clf = make(network=model, optimizer="sgd", batch_size=90, dtype="float32").fit(X, y)
+    assert clf.history_["loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
 def test_dropout_acts_on_each_member_anew(restricted):
     X, y, _ = restricted
     network = TabM((6,), n_members=4, dropout=0.5)
