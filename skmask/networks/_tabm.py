@@ -60,7 +60,7 @@ class TabM(Network):
     -----
     Recommended: `optimizer="adamw"`, `learning_rate=2e-3`, `batch_size=64`, `epochs=200`,
     `early_stopping=True`, `n_iter_no_change=16`. Give wider layers, (128, 128) or more, to
-    tables of ten thousand rows or more; that many rows and classes are what boosted trees do better.
+    tables of ten thousand rows or more. Boosted trees do better on many rows of many classes.
 
     A shared layer with the kernel W turns the inputs x of member k into::
 
