@@ -263,6 +263,24 @@ def test_network_of_ones_own_that_ends_in_the_mean_is_trained_by_member(restrict
     np.testing.assert_allclose(own.history_["loss"], described.history_["loss"])
 
 
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_keras_model_that_ends_in_the_mean_is_trained_by_member(kind, restricted):
+    layers = [MemberScale(3, "signs"), MemberDense(6), MemberHeads(4), MemberMean()]
+    model = keras.Sequential([keras.Input((5,)), *layers])
+    X, y, _ = restricted
+    logits = X.astype("float32")
+    for layer in layers[:-1]:
+        logits = layer(logits)
+    if kind == "functional":
+        outputs = inputs = keras.Input((5,))
+        for layer in layers:
+            outputs = layer(outputs)
+        model = keras.Model(inputs, outputs)
+    expected = -log_softmax(np.asarray(logits), axis=-1)[np.arange(90), :, y].mean()
+    clf = make(network=model, optimizer="sgd", batch_size=90, dtype="float32").fit(X, y)
+    assert clf.history_["loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
 def test_dropout_acts_on_each_member_anew(restricted):
     X, y, _ = restricted
     network = TabM((6,), n_members=4, dropout=0.5)
@@ -338,6 +356,8 @@ def test_keras_model_has_the_logits_of_the_prediction(fitted):
     np.testing.assert_allclose(clf.model_(X.astype(np.float32)), found, atol=1e-5)
 
 
+# Of older versions of Keras, whose loaded models have a list of inputs.
+@pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning")
 def test_keras_model_is_saved_and_loaded(fitted, tmp_path):
     clf, X, _ = fitted
     model = clf.model_

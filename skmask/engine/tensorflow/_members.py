@@ -1,6 +1,6 @@
 """Networks that are the mean of members, each of which has a loss in training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skmask.engine.tensorflow._names import keras, tf
@@ -15,10 +15,22 @@ def members_of(model: Any) -> Any:
     Parameters
     ----------
     model : keras.Model
-        None is returned unless it ends in a `MemberMean`.
+        None is returned unless it ends in a `MemberMean`, or in a model that does.
     """
-    last = model.output._keras_history.operation
-    return keras.Model(model.inputs[0], last.input) if type(last) is MemberMean else None
+    _, node_index, _ = history = model.outputs[0]._keras_history
+    last, node = history.operation, history.operation._inbound_nodes[node_index]
+    if type(last) is MemberMean:
+        return keras.Model(_one_or_all(model.inputs), node.input_tensors[0])
+    if not (isinstance(last, keras.Model) and getattr(last, "outputs", None)):
+        return None
+    inner = members_of(last)
+    if inner is None:
+        return None
+    return keras.Model(_one_or_all(model.inputs), inner(_one_or_all(node.input_tensors)))
+
+
+def _one_or_all(tensors: Sequence[Any]) -> Any:
+    return tensors[0] if len(tensors) == 1 else list(tensors)
 
 
 def by_member(batch: Mapping[str, Any], logits: Any, valid: Any) -> tuple[dict[str, Any], Any, Any]:
