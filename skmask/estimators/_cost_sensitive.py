@@ -122,8 +122,8 @@ class CostSensitiveClassifier(SoftmaxClassifier):
     with the costs of the row in the place of C[y] where `costs` were given, and c the mean size
     of the costs of errors, or of all where errors cost nothing, so that the unit of the costs
     does not matter. "crossentropy" is -log p_y, and knows no costs: with the cheapest class it
-    cost as little as "expected_cost" on twelve tables, early stopping made more of a difference,
-    and "weighted_crossentropy" cost more (`benchmarks/costs.py`). The decision is
+    cost about as little as "expected_cost" on twelve tables, early stopping mattered more, and
+    "weighted_crossentropy" cost more (`benchmarks/costs.py`). The decision is
     argmin_j sum_i p_i C[i, j] [1]_, over the allowed classes; of decisions that cost the same, the
     most probable.
 
