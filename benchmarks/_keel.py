@@ -5,6 +5,12 @@ import io
 import numpy as np
 from _wheels import read_from_wheel
 
+# Those that methods were developed on, the quick ones first.
+SETS = (
+    "vowel", "segment", "vehicle", "contraceptive", "movement_libras", "led7digit",
+    "australian", "german", "banana", "satimage", "marketing", "letter",
+)  # fmt: skip
+
 
 def folds(name, n_folds):
     """Return (X_train, y_train, X_test, y_test) of the first folds of a data set."""

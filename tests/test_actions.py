@@ -302,3 +302,43 @@ def test_names_of_classes_in_another_type_are_no_actions(costly):
     matrix = pd.DataFrame(COSTS, columns=["0", "1", "2", "ask"])
     with pytest.raises(ValueError, match="cost_matrix must have one column for each class"):
         make(cost_matrix=matrix).fit(X, numbers)
+
+
+def test_metrics_know_actions_of_costs_by_row(costly):
+    X, y = costly
+    rng = np.random.default_rng(0)
+    amount = rng.uniform(1, 9, len(X))
+    by_class = amount[:, np.newaxis, np.newaxis] * COSTS
+    table = frame([*LABELS, "ask"])
+    clf = make(cost_matrix=table).fit(X, y, costs=by_class)
+    taken = clf.predict(X, costs=by_class)
+    expected = -clf.score(X, y, costs=by_class)
+    order = {"labels": LABELS, "actions": clf.actions_}
+    assert mean_cost(y, taken, costs=by_class, **order) == pytest.approx(expected)
+    numbers = [[*clf.actions_].index(action) for action in taken]
+    of_truth = by_class[np.arange(len(y)), [[*LABELS].index(label) for label in y]]
+    paid = of_truth[np.arange(len(y)), numbers].mean()
+    assert mean_cost(y, taken, costs=of_truth, **order) == pytest.approx(paid)
+    assert mean_cost(y, taken, costs=by_class, **order) == pytest.approx(paid)
+
+
+def test_actions_beside_a_matrix_are_refused(costly):
+    with pytest.raises(ValueError, match="actions must be given with costs by row"):
+        mean_cost(costly[1], costly[1], COSTS, actions=NAMES)
+
+
+def test_accuracy_that_is_monitored_counts_costs_of_validation_rows(costly):
+    X, y = costly
+    costs = np.random.default_rng(0).uniform(1, 9, (len(X), 4))
+    table = frame([*LABELS, "ask"])
+    clf = make(cost_matrix=table, monitor="accuracy", epochs=3)
+    clf.fit(X, y, costs=costs, X_val=X, y_val=y, costs_val=costs)
+    assert clf.validation_scores_[-1] == pytest.approx(clf.score(X, y, costs=costs))
+
+
+def test_numbers_written_as_text_are_classes(costly):
+    X, y = costly
+    y = np.searchsorted(np.sort(LABELS), y).astype(float)
+    table = pd.DataFrame(1 - np.eye(3), index=[0, 1, 2], columns=["0", "1", "2"])
+    with pytest.raises(ValueError, match="cost_matrix must"):
+        make(cost_matrix=table).fit(X, y)

@@ -346,3 +346,25 @@ def test_scorer_refuses_metadata_that_was_not_named(data):
     scorer = make_multilabel_scorer()
     with pytest.raises(TypeError, match=r"metadata of this scorer must be among \['allowed'\]"):
         scorer(make(), *data, costs=3)
+
+
+def test_labels_that_were_constant_in_training_are_as_probable_as_they_were():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(60, 4)), (rng.random((60, 3)) < 0.4).astype(int)
+    training = Y.copy()
+    training[:, 1], training[:, 2] = 0, 1
+    forest = RandomForestClassifier(5, random_state=0).fit(X, training)
+    scores = np.c_[forest.predict_proba(X)[0][:, 1], np.zeros(60), np.ones(60)]
+    expected = average_precision_score(Y, scores, average="micro")
+    assert make_multilabel_scorer("average_precision", "micro")(forest, X, Y) == expected
+
+
+@never_predicted
+def test_order_of_labels_is_found_inside_a_search():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    frame = pd.DataFrame(X > 0.3, columns=NAMES).astype(int)
+    clf = WeightedMultilabelClassifier((), classes=NAMES[::-1], epochs=20, learning_rate=0.05)
+    search = GridSearchCV(clf.set_params(random_state=0), {"alpha": [0.0]}, cv=2).fit(X, frame)
+    scorer = make_multilabel_scorer()
+    assert scorer(search, X, frame) == scorer(search.best_estimator_, X, frame) > 0.5

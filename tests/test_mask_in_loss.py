@@ -343,3 +343,66 @@ def test_rule_of_rows_on_disk_is_refused(tmp_path, rows):
     clf = make(allowed_rule=rule, shuffle_buffer=20)
     with pytest.raises(ValueError, match="allowed_rule must be None where X is read from disk"):
         clf.fit(np.load(tmp_path / "X.npy", mmap_mode="r"), y)
+
+
+def test_rule_that_is_lifted_is_lifted_for_validation_rows():
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(40, M)), np.arange(40) % K
+    clf = make(allowed_rule=rule).fit(X, y, allowed="all", X_val=X, y_val=y)
+    logits = clf.model_.predict(X, verbose=0)
+    expected = np.mean(logsumexp(logits, axis=1) - logits[np.arange(40), y])
+    assert clf.history_["val_loss"][-1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_rule_of_rows_on_disk_that_a_buffer_holds(tmp_path, rows):
+    X, y, _ = rows
+    keep = rule(X)[np.arange(N), y]
+    np.save(tmp_path / "X.npy", X[keep])
+    on_disk = np.load(tmp_path / "X.npy", mmap_mode="r")
+    clf = make(allowed_rule=rule).fit(on_disk, y[keep])
+    assert_same_weights(clf, make(allowed_rule=rule).fit(X[keep], y[keep]))
+    assert rule(X)[np.arange(N), clf.predict(X)].all()
+
+
+def test_mask_in_the_input_of_rows_on_disk_is_refused(tmp_path, rows):
+    X, y, allowed = rows
+    np.save(tmp_path / "X.npy", X)
+    clf = make(mask_in_input=True, shuffle_buffer=20).fit(X, y, allowed=allowed)
+    with pytest.raises(ValueError, match=r"mask_in_input must be False .* read from disk"):
+        clf.predict(np.load(tmp_path / "X.npy", mmap_mode="r"), allowed=allowed)
+
+
+def test_auto_asks_no_scorer_where_nothing_stops_early(rows):
+    X, y, allowed = rows
+    y = np.where(np.arange(N) == 5, 99, y)  # a class of one row is never held out
+    allowed = np.c_[allowed, np.arange(N) == 5]
+    clf = make(mask_in_loss="auto", monitor="neg_log_loss").fit(X, y, allowed=allowed)
+    assert clf.mask_in_loss_ in (0, 0.5, 1)
+
+
+def test_auto_is_found_where_a_mask_comes_first(rows):
+    X, y, allowed = rows
+    clf = make(mask_in_loss="auto", warm_start=True, classes=np.arange(K)).fit(X, y)
+    assert clf.mask_in_loss_ == 1
+    assert clf.fit(X, y, allowed=allowed).mask_in_loss_ in (0, 0.5, 1)
+    with pytest.raises(ValueError, match="mask_in_loss must be a number in partial_fit"):
+        make(mask_in_loss="auto").partial_fit(X, y, np.arange(K)).partial_fit(X, y, allowed=allowed)
+
+
+def test_sparse_updates_need_the_restricted_loss(rows):
+    X, y, allowed = rows
+    with pytest.raises(ValueError, match="sparse_updates must be False where mask_in_loss"):
+        make(mask_in_loss=0.5, sparse_updates=True).fit(X, y, allowed=allowed)
+
+
+def test_parameters_that_came_after_a_stored_model_have_their_defaults(rows):
+    X, y, allowed = rows
+    clf = make().fit(X, y, allowed=allowed)
+    state = clf.__getstate__()
+    for name in ("mask_in_loss", "mask_in_input", "allowed_rule", "shuffle_buffer"):
+        del state[name]
+    again = object.__new__(RestrictedClassClassifier)
+    again.__setstate__(state)
+    assert again.get_params() == clf.get_params()
+    proba = again.predict_proba(X, allowed=allowed)
+    np.testing.assert_array_equal(proba, clf.predict_proba(X, allowed=allowed))

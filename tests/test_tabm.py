@@ -23,6 +23,7 @@ from skmask import (
 )
 from skmask.datasets import make_restricted_classification
 from skmask.engine.tensorflow import graph_of
+from skmask.engine.tensorflow._members import members_of
 from skmask.estimators import record_of
 from skmask.networks import MLP, Network, Signature, TabM
 from skmask.nn.layers import (
@@ -482,3 +483,26 @@ def test_mean_of_equal_members_is_each_of_them(are_labels):
 def test_unknown_start_is_refused():
     with pytest.raises(ValueError, match=r"start must be 'signs' or 'ones'; got 'zeros'"):
         MemberScale(3, "zeros")
+
+
+def test_mean_of_members_for_classes_is_refused_for_labels():
+    def network(inputs, n_outputs):
+        return MemberMean()(MemberHeads(n_outputs)(MemberScale(3, "signs")(inputs)))
+
+    X, y = np.eye(6), np.arange(6) % 2
+    clf = WeightedMultilabelClassifier(network=network, epochs=1)
+    with pytest.raises(ValueError, match=r"network must end in MemberMean\(are_labels=True\)"):
+        clf.fit(X, np.c_[y, 1 - y])
+
+
+def test_members_are_those_of_the_output_that_is_used():
+    inputs = keras.Input((4,))
+    members = MemberScale(3, "signs")(inputs)
+    first, second = (MemberMean()(MemberHeads(2, name=name)(members)) for name in "ab")
+    two = keras.Model(inputs, [first, second])
+    x = keras.Input((4,))
+    model = keras.Model(x, two(x)[1])
+    X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    logits = members_of(model).predict(X, verbose=0)
+    expected = np.log(softmax(logits.astype(float), axis=2).mean(axis=1))
+    np.testing.assert_allclose(model.predict(X, verbose=0), expected, atol=1e-5)

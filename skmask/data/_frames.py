@@ -120,7 +120,15 @@ def _are_actions(names: list[Any], labels: list[Any]) -> bool:
     """Say whether the columns of costs are actions: none of them a class, or more than all."""
     if set(labels) <= set(names):
         return len(names) > len(labels)
-    return bool(names) and not {str(name) for name in names} & {str(label) for label in labels}
+    return bool(names) and not {_spelt(name) for name in names} & set(map(_spelt, labels))
+
+
+def _spelt(name: Any) -> Any:
+    """Return a name as it is compared: numbers, also those written as text, as numbers."""
+    try:
+        return float(name)
+    except (TypeError, ValueError):
+        return str(name)
 
 
 def row_labels(values: Any) -> list[Any] | None:

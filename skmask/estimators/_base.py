@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any
 
@@ -229,6 +230,10 @@ class BaseKerasClassifier(
         state = dict(state)
         stored = state.pop("fitted", None)
         fit = None if stored is None else Fit.from_stored(stored)
+        later = state.get("_stored_parameters", {})
+        for name, parameter in signature(type(self).__init__).parameters.items():
+            if name != "self" and name not in later:  # it may have come after the file
+                state.setdefault(name, parameter.default)
         super().__setstate__(state)
         self._record = fit
 

@@ -47,7 +47,7 @@ def decision_of(estimator: Any, fit: Fit) -> str:
         )
     if estimator.decision != "auto":
         return estimator.decision
-    return _AUTO.get(fit.values.get("loss", ""), "min_expected_cost")
+    return _AUTO.get(fit.values.get("loss", estimator.loss), "min_expected_cost")
 
 
 def actions_of(fit: Fit) -> np.ndarray | None:

@@ -379,7 +379,7 @@ class CostSensitiveClassifier(SoftmaxClassifier):
                 raise ValueError(
                     "costs must be given for prediction after a fit with costs of shape "
                     "(n_samples, n_classes, n_classes) or (n_samples, n_classes, n_actions); got "
-                    f"None. Pass those of these rows{or_else}."
+                    f"{'none' if costs is None else 'two axes'}. Pass those of these rows{or_else}."
                 )
             of_rows = fit["cost_matrix_"]
         class_of = None if actions is None else classes_of_actions(actions, fit["classes_"])

@@ -65,7 +65,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         0: it is over all classes, and the mask counts at prediction only. Between: both losses,
         weighted. "auto": 0, 0.5 or 1, whichever has the lowest loss over the allowed classes on
         validation rows, or on rows held out, of a small data set several times. It trains once
-        more for each, up to 30 times for less than 1,000 rows. See Notes.
+        more for each, up to 30 times for less than 1,000 rows; `callbacks` see the last training
+        only. See Notes.
     mask_in_input : bool, default=False
         Whether the network also gets the mask, as columns of 0 and 1 behind the features.
     sparse_updates : bool, default=False
@@ -106,7 +107,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     only: the same results, to rounding, in time and memory that follow the entries of the mask.
     Optimizers still step on all weights, except where a step on those of the batch is the same
     (SGD without momentum, weight decay, clipping and `alpha`), or `sparse_updates` says so.
-    `alpha` concerns all weights, and steps are then on all of them. Adafactor, Muon and optimizers
+    `alpha` concerns all weights, and steps are then on all of them. With `mask_in_loss` below 1 the
+    loss needs the logits of all classes in training. Adafactor, Muon and optimizers
     of one's own train on the logits of all classes.
 
     References
@@ -252,11 +254,17 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         return sparse.csr_array(proba) if sparse_output else proba
 
     def _parts(self, rows: Rows) -> Parts:
+        share = rows.values["mask_in_loss"]
+        if self.sparse_updates and share != 1:
+            raise ValueError(
+                "sparse_updates must be False where mask_in_loss is not 1, because steps are on "
+                f"all classes there; got True with mask_in_loss={self.mask_in_loss!r}. Set it to "
+                "False."
+            )
         if self.sparse_updates:
             from skmask.engine import tensorflow
 
             tensorflow.check_sparse_updates(self.optimizer)
-        share = rows.values["mask_in_loss"]
         if share != "auto":
             return self._parts_of_share(rows, share)
         among = [self._parts_of_share(rows, each) for each in SHARES]

@@ -1,5 +1,6 @@
 """Reading of rows with one label, or shares of the classes, their weights and their mask."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ __all__ = [
     "check_class_weight_in_parts",
     "check_mask_goes_on",
     "check_mask_is_given",
+    "check_takes_mask",
     "class_values",
     "class_weight_for",
+    "is_by_rule",
     "mask_by_rule",
     "needs_mask",
     "read_label_rows",
@@ -109,14 +112,16 @@ def rows_of_labels(
         class_weight_for(estimator, given), target, classes, weight
     )
     columns, inputs = _columns_of(estimator, given, len(labels))
-    allowed = mask_by_rule(estimator, given.X, given.metadata.get("allowed"), labels)
-    X, mask = split_off_allowed(X, allowed, columns, labels)
+    allowed = mask_by_rule(estimator, given.X, X, given.metadata.get("allowed"))
+    with naming("allowed_rule") if is_by_rule(estimator, allowed) else nullcontext():
+        X, mask = split_off_allowed(X, allowed, columns, labels)
     if mask is not None:
         _check_allowed(target, mask, y, classes)
     check_mask_goes_on(given, mask)
     by_row, for_all = _mask_inputs(mask, len(target))
     if getattr(estimator, "mask_in_input", False):
-        _check_takes_mask(estimator, X, mask)
+        is_lifted = isinstance(given.metadata.get("allowed"), str)
+        check_takes_mask(estimator, X, mask, is_lifted=is_lifted and given.training is not None)
         X, features = with_mask(X, mask, len(labels)), {**features, "mask_in_input": True}
     if weighed is not target:  # whose largest share is that of another class, it may be
         by_row = {**by_row, "labels": most_probable(target)}
@@ -158,17 +163,22 @@ def _check_allowed(target: np.ndarray, mask: Any, y: np.ndarray, classes: np.nda
         check_shares_allowed(target, mask, classes)
 
 
-def mask_by_rule(estimator: Any, X: Any, allowed: Any, labels: np.ndarray) -> Any:
+def is_by_rule(estimator: Any, allowed: Any) -> bool:
+    """Say whether a mask comes from the parameter `allowed_rule`."""
+    return getattr(estimator, "allowed_rule", None) is not None and not isinstance(allowed, str)
+
+
+def mask_by_rule(estimator: Any, given: Any, X: Any, allowed: Any) -> Any:
     """Return the mask as passed, or the one that the parameter `allowed_rule` finds in X.
 
     Parameters
     ----------
     estimator : estimator
-    X : anything
-        As it was passed.
+    given : anything
+        X as it was passed, or blocks of it.
+    X : ndarray, RowSource or CSR of shape (n_samples, ...)
+        Checked.
     allowed : mask, "all" or None
-    labels : ndarray of shape (n_classes,)
-        As announced.
     """
     rule = getattr(estimator, "allowed_rule", None)
     if rule is None or (isinstance(allowed, str) and allowed == "all"):
@@ -181,31 +191,37 @@ def mask_by_rule(estimator: Any, X: Any, allowed: Any, labels: np.ndarray) -> An
         raise ValueError(
             "allowed_rule must be None where allowed_columns is given; got both. Drop one of them."
         )
-    if isinstance(X, Blocks):
+    if is_lazy(X):
         raise ValueError(
             "allowed_rule must be None where X is read from disk in blocks; got a rule. Pass the "
             "mask as allowed: an array, a memory-mapped file or a Dask array."
         )
-    mask = rule(X)
+    mask = rule(X if isinstance(given, Blocks) else given)
     if mask is None or isinstance(mask, str):
         raise ValueError(
             f"allowed_rule must return a mask for the rows of X; got {shown(mask)}. Return an "
             "array of bool of shape (n_samples, n_classes)."
         )
-    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    with naming("allowed_rule"):
-        check_allowed(mask, n_samples=n_samples, classes=labels)
     return mask
 
 
-def _check_takes_mask(estimator: Any, X: Any, mask: Any) -> None:
-    """Raise where a mask cannot be columns of the features."""
+def check_takes_mask(estimator: Any, X: Any, mask: Any, *, is_lifted: bool) -> None:
+    """Raise where a mask cannot be columns of the features.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : ndarray, RowSource or CSR of shape (n_samples, ...)
+    mask : ndarray, RowSource, CSR or None
+    is_lifted : bool
+        Whether no mask means that all classes are allowed.
+    """
     found = None
-    if mask is None:
+    if mask is None and not is_lifted:
         found = "no mask", "Pass allowed"
     elif len(X.shape) != 2:
         found = f"X of shape {X.shape}", "Take the mask apart in network"
-    elif is_lazy(X):
+    elif is_lazy(X) or is_lazy(mask):
         found = "X that is read from disk in blocks", "Write the mask into the file"
     elif getattr(estimator, "inputs", None) is not None:
         found = "inputs", "Name the columns of the mask in inputs"

@@ -17,6 +17,7 @@ from skmask.data._inputs import Inputs
 from skmask.data._messages import quote
 from skmask.engine import (
     PENALTY,
+    DivergenceError,
     History,
     Job,
     Lbfgs,
@@ -176,13 +177,29 @@ def _chosen(choice: Choice, estimator: Any, rows: Rows, plan: Plan, seed: int) -
         held_out: Any = validation
         losses.append([])
         for parts in choice.among:
-            job, start, record = _prepared(estimator, kept, validation, parts, plan, turn)
-            found = train(
-                job, start, epochs=plan.epochs, patience=_patience(estimator), score=record.monitor
-            )
-            losses[-1].append(choice.loss(record(*found), held_out.rows))
+            fit = _fit_unwatched(estimator, kept, validation, parts, plan, turn)
+            losses[-1].append(np.inf if fit is None else choice.loss(fit, held_out.rows))
         n_validated += _ENOUGH_ROWS if plan.validation is not None else len(held_out.rows)
     return choice.among[int(np.mean(losses, axis=0).argmin())]
+
+
+def _fit_unwatched(
+    estimator: Any,
+    rows: Rows,
+    validation: Validation | None,
+    parts: Parts,
+    plan: Plan,
+    seed: int,
+) -> Fit | None:
+    """Return the fit to some rows, None where it diverges."""
+    watched = validation if estimator.early_stopping else None
+    job, start, record = _prepared(estimator, rows, watched, parts, plan, seed)
+    patience = _patience(estimator)
+    try:
+        found = train(job, start, epochs=plan.epochs, patience=patience, score=record.monitor)
+    except DivergenceError:
+        return None
+    return record(*found)
 
 
 def _prepared(

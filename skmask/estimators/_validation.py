@@ -151,6 +151,8 @@ def read_validation(
     _check_come_together(given_names)
     before: Any = _AsRead(training)
     beside = {name: each for name, each in own.items() if name not in ("X", "y")}
+    if beside.get("allowed") is None and isinstance(metadata.get("allowed"), str):
+        beside["allowed"] = metadata["allowed"]  # lifted on purpose, there too
     with naming_validation():
         X, y = opened_rows(estimator, own["X"], own["y"], before, "X_val")
         given = Given(X, y, before, metadata=beside, training=training)
@@ -328,7 +330,8 @@ def _with_metadata(estimator: Any, beside: Mapping[str, Any]) -> Any:
     """Return the estimator, its methods given masks and costs where a scorer passes none."""
     for name in _TAKE_MASK if beside else ():
         # Only costs by true and predicted class decide.
-        takes_costs = name in ("predict", "score") and np.ndim(beside.get("costs", 0)) == 3
+        is_by_class = np.ndim(beside.get("costs", 0)) == 3
+        takes_costs = name == "score" or (name == "predict" and is_by_class)
         takes = _FOR_PREDICTION if takes_costs else ("allowed",)
         known = {each: value for each, value in beside.items() if each in takes}
         method = getattr(estimator, name)

@@ -51,7 +51,7 @@ def cost_curve(
         Probabilities as `predict_proba` returns them, columns in the order of the sorted classes;
         or those of one row.
     cost_matrix : array-like or DataFrame of shape (n_classes, n_classes) or (n_classes, n_actions)
-        As in `mean_cost`. What stands in the entry that varies does not matter.
+        As in `mean_cost`. The number in the entry that varies does not matter.
     entry : tuple of two labels
         The true class and the decision whose cost varies. Actions of an array are numbers.
     values : array-like of shape (n_values,)

@@ -25,7 +25,13 @@ __all__ = ["make_cost_scorer", "mean_cost", "savings_score"]
 
 
 def _costs_of_decisions(
-    y_true: Any, y_pred: Any, cost_matrix: Any, costs: Any, labels: Any, sample_weight: Any
+    y_true: Any,
+    y_pred: Any,
+    cost_matrix: Any,
+    costs: Any,
+    labels: Any,
+    actions: Any,
+    sample_weight: Any,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the costs of all decisions for each row, those of the decisions taken, and weights."""
     true_labels, decisions = check_labels(y_true, "y_true"), _check_decisions(y_pred)
@@ -37,21 +43,30 @@ def _costs_of_decisions(
             f"cost_matrix or costs must be given, one of them; got {found}. Pass what an error "
             "costs by class, or by row."
         )
+    if actions is not None and costs is None:
+        raise ValueError(
+            "actions must be given with costs by row, and only then; got cost_matrix, whose "
+            "columns say what they are. Leave actions out."
+        )
     if labels is None:
-        labels = row_labels(cost_matrix)
+        labels = np.unique(true_labels) if actions is not None else row_labels(cost_matrix)
     if labels is None:
         labels = _labels_that_occur(true_labels, decisions, cost_matrix, costs)
     labels = check_classes(labels, true_labels, "labels")
     true = encode_labels(true_labels, np.sort(labels), "y_true")
-    actions = np.sort(labels)
+    decided_for = np.sort(labels)
     if costs is None:
-        actions, matrix = check_cost_matrix(cost_matrix, labels)
+        decided_for, matrix = check_cost_matrix(cost_matrix, labels)
         by_decision = matrix[true]
     else:
-        costs = check_costs(costs, n_samples=len(true), classes=labels, ndims=(2, 3))
+        of_actions = None if actions is None else label_array(actions)
+        costs = check_costs(
+            costs, n_samples=len(true), classes=labels, ndims=(2, 3), actions=of_actions
+        )
         by_decision = costs_of_truth(costs, true)
+        decided_for = decided_for if of_actions is None else of_actions
     # As objects, whose order does not matter.
-    taken = encode_labels(decisions, actions.astype(object), "y_pred")
+    taken = encode_labels(decisions, decided_for.astype(object), "y_pred")
     weight = check_sample_weight(sample_weight, len(true))
     return by_decision, by_decision[np.arange(len(true)), taken], weight
 
@@ -93,6 +108,7 @@ def mean_cost(
     *,
     costs: Any = None,
     labels: Any = None,
+    actions: Any = None,
     sample_weight: Any = None,
 ) -> float:
     """Return the mean cost of the predictions per row.
@@ -133,7 +149,9 @@ def mean_cost(
     >>> mean_cost(["bad", "good", "good"], ["good", "good", "bad"], [[0, 5], [1, 0]])
     2.0
     """
-    _, paid, weight = _costs_of_decisions(y_true, y_pred, cost_matrix, costs, labels, sample_weight)
+    _, paid, weight = _costs_of_decisions(
+        y_true, y_pred, cost_matrix, costs, labels, actions, sample_weight
+    )
     return float(average(paid, weight))
 
 
@@ -144,13 +162,14 @@ def savings_score(
     *,
     costs: Any = None,
     labels: Any = None,
+    actions: Any = None,
     sample_weight: Any = None,
 ) -> float:
     """Return the share of the cost that the predictions save over the best constant one.
 
     Parameters
     ----------
-    y_true, y_pred, cost_matrix, costs, labels, sample_weight
+    y_true, y_pred, cost_matrix, costs, labels, actions, sample_weight
         As in `mean_cost`.
 
     Returns
@@ -177,7 +196,7 @@ def savings_score(
     0.5
     """
     by_decision, paid, weight = _costs_of_decisions(
-        y_true, y_pred, cost_matrix, costs, labels, sample_weight
+        y_true, y_pred, cost_matrix, costs, labels, actions, sample_weight
     )
     # Both in one unit, in which nothing overflows.
     by_decision, exponent = scaled(by_decision)
@@ -200,6 +219,7 @@ def make_cost_scorer(
     *,
     metric: str = "mean_cost",
     labels: Any = None,
+    actions: Any = None,
     metadata: Sequence[str] | None = None,
 ) -> Any:
     """Make a scorer that counts costs.
@@ -218,6 +238,8 @@ def make_cost_scorer(
         The mean cost, with its sign changed so that greater is better, or `savings_score`.
     labels : array-like of shape (n_classes,), default=None
         The order of classes in the costs; needed where a fold may lack a class.
+    actions : array-like of shape (n_actions,), default=None
+        As in `mean_cost`, for costs that are routed.
     metadata : sequence of str, default=None
         Metadata that is routed: "costs" goes to the metric and, by true and predicted class, to an
         estimator whose `predict` takes it; "allowed" to the estimator; "sample_weight" to the
@@ -257,7 +279,7 @@ def make_cost_scorer(
             f"cost_matrix={'None' if cost_matrix is None else 'a matrix'} and "
             f"metadata={tuple(metadata)}. Give one of the two."
         )
-    kwargs = {"cost_matrix": cost_matrix, "labels": labels}
+    kwargs = {"cost_matrix": cost_matrix, "labels": labels, "actions": actions}
     if not metadata:
         return make_scorer(score_func, greater_is_better=greater_is_better, **kwargs)
     return RoutedScorer(

@@ -225,16 +225,32 @@ def _scores_of(estimator: Any, X: Any, metadata: dict[str, Any]) -> Any:
     if not hasattr(estimator, "predict_proba"):
         return estimator.decision_function(X, **metadata)
     proba = estimator.predict_proba(X, **metadata)
-    # Some of scikit-learn's classifiers return the two columns of each label.
-    return np.column_stack([each[:, -1] for each in proba]) if isinstance(proba, list) else proba
+    if not isinstance(proba, list):
+        return proba
+    # Some of scikit-learn's classifiers return the columns of each label: two, or one where it was
+    # constant in training.
+    labels = getattr(_predicting(estimator, "classes_"), "classes_", [[0, 1]] * len(proba))
+    return np.column_stack([p @ (np.asarray(c) == 1) for p, c in zip(proba, labels, strict=True)])
+
+
+def _predicting(estimator: Any, attribute: str) -> Any:
+    """Return the estimator with an attribute, inside a pipeline, a search or a wrapper."""
+    while not hasattr(estimator, attribute):
+        if hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+            continue
+        names = ("best_estimator_", "estimator_", "estimator")
+        inner = next((getattr(estimator, name) for name in names if hasattr(estimator, name)), None)
+        if inner is None:
+            return estimator
+        estimator = inner
+    return estimator
 
 
 def _in_order_of(estimator: Any, y_true: Any) -> Any:
     """Return labels, those of a DataFrame in the order in which an estimator predicts them."""
     frame = named(y_true, "y_true")
-    while hasattr(estimator, "steps"):  # a pipeline
-        estimator = estimator.steps[-1][1]
-    names = getattr(estimator, "label_names_", None)
+    names = getattr(_predicting(estimator, "label_names_"), "label_names_", None)
     if frame is None or names is None:
         return y_true
     return frame.by_name(names, "y_true", of="label")

@@ -47,7 +47,8 @@ class TabM(Network):
         "all": each member scales the inputs and the outputs of each shared layer and adds biases
         of its own. "first": it scales the features only, which is "TabM-mini" in the paper.
     alpha : float, default=0.0
-        L2 penalty on the kernels, as in :class:`MLP`.
+        L2 penalty on the kernels, as in :class:`MLP`. Each member's last layer is a kernel of its
+        own, which only one of `n_members` losses pulls the other way.
     dropout : float, default=0.1
         Share of each shared layer's outputs set to 0 in each training step, for each member anew.
 

@@ -9,7 +9,7 @@ from skmask.data._costs import classes_of_actions
 from skmask.decisions import BELOW_ALLOWED, savings
 from skmask.estimators._cost_rows import actions_of, decision_of
 from skmask.estimators._label_decisions import check_n_labels, maximises_f1
-from skmask.onnx._graph import Tensor, stacked
+from skmask.onnx._graph import Tensor, log_sigmoid, stacked
 from skmask.onnx._labels import labels_of
 
 __all__ = ["of_classes", "of_labels", "of_steps", "raw_of_classes", "raw_of_labels"]
@@ -81,7 +81,8 @@ def _costs_of_all(fit: Any) -> np.ndarray:
     if fit["costs_depend_on_row"]:
         raise ValueError(
             "costs must be the same for all rows to be written as ONNX; got a fit with costs of "
-            "shape (n_samples, n_classes, n_classes). Set decision='argmax', or choose by the "
+            "shape (n_samples, n_classes, n_classes). "
+            f"{'Set decision=argmax, or choose' if actions_of(fit) is None else 'Choose'} by the "
             "probabilities and the costs of the rows."
         )
     return fit["cost_matrix_"]
@@ -154,17 +155,13 @@ def raw_of_labels(fit: Any, logits: Tensor, mask: Tensor | None) -> Tensor:
 
 def _of_one_against_rest(classes: np.ndarray, above: Tensor, calibrated: Tensor) -> Answers:
     if len(classes) > 2:
-        return above.argmax().labelled(classes), _log_sigmoid(calibrated).apply("Softmax", axis=-1)
+        return above.argmax().labelled(classes), log_sigmoid(calibrated).apply("Softmax", axis=-1)
     is_second = (above > 0).cast(np.int64) * (len(classes) - 1)
     best = is_second.apply("Squeeze", above.graph.constant([1], np.int64))
     if len(classes) == 1:
         return best.labelled(classes), calibrated * 0 + 1
     proba = stacked([(-calibrated).apply("Sigmoid"), calibrated.apply("Sigmoid")], 1)
     return best.labelled(classes), proba
-
-
-def _log_sigmoid(x: Tensor) -> Tensor:
-    return x.apply("Min", 0) - ((-x.apply("Abs")).apply("Exp") + 1).apply("Log")
 
 
 def _with_at_most(predicted: Tensor, ordered: Tensor, n_labels: int) -> Tensor:

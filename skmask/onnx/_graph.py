@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-__all__ = ["Graph", "Tensor", "stacked"]
+__all__ = ["Graph", "Tensor", "log_sigmoid", "stacked"]
 
 # The first version of the operators in which all that is used here has its present meaning.
 OLDEST_OPSET = 13
@@ -216,3 +216,8 @@ def stacked(values: list[Tensor], axis: int) -> Tensor:
     """Return values behind each other along an axis."""
     first, *others = values
     return first.apply("Concat", *others, axis=axis) if others else first
+
+
+def log_sigmoid(x: Tensor) -> Tensor:
+    """Return log(1 / (1 + exp(-x))), for x of any size."""
+    return -((-x).apply("Max", 0) + ((-x.apply("Abs")).apply("Exp") + 1).apply("Log"))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from skmask.networks import Signature, TabM
-from skmask.onnx._graph import Tensor
+from skmask.onnx._graph import Tensor, log_sigmoid
 
 __all__ = ["tabm"]
 
@@ -44,13 +44,9 @@ def tabm(
 def _mean(logits: Tensor, n_members: int, are_labels: bool) -> Tensor:
     """Return the logits of a mean of probabilities, from logits (n, n_members, n_outputs)."""
     if are_labels:
-        of_yes, of_no = _log_sigmoid(logits), _log_sigmoid(-logits)
+        of_yes, of_no = log_sigmoid(logits), log_sigmoid(-logits)
         return _log_mean(of_yes, n_members) - _log_mean(of_no, n_members)
     return _log_mean(logits.apply("LogSoftmax", axis=-1), n_members)
-
-
-def _log_sigmoid(x: Tensor) -> Tensor:
-    return -((-x).apply("Max", 0) + ((-x.apply("Abs")).apply("Exp") + 1).apply("Log"))
 
 
 def _log_mean(logarithms: Tensor, n_members: int) -> Tensor:

@@ -18,6 +18,7 @@ from skmask.engine.tensorflow._names import keras, note_use
 from skmask.engine.tensorflow._settings import keras_settings
 from skmask.engine.tensorflow._template import as_function
 from skmask.networks import Network, Signature
+from skmask.nn.layers import MemberMean
 from skmask.nn.networks import built, masked
 
 Builder = Callable[..., Any]
@@ -238,6 +239,7 @@ def _own_graph(network: OwnNetwork, signature: Signature, dtype: str) -> Graph:
         function = _with_shape_in_errors(as_function(network.network))
     else:
         function = with_named_inputs(network.network, network.inputs)
+    function = _with_checked_members(function, signature.are_labels)
     if network.takes_mask:
         function = partial(masked, network=function)
     made = custom_network(function, signature.input_shape, signature.n_outputs, dtype)
@@ -248,6 +250,22 @@ def _own_graph(network: OwnNetwork, signature: Signature, dtype: str) -> Graph:
             f"{signature.n_outputs} here, without softmax."
         )
     return made
+
+
+def _with_checked_members(network: Callable[..., Any], are_labels: bool) -> Callable[..., Any]:
+    """Return a network that is refused if it is the mean of members for another kind of y."""
+
+    def called(*arguments: Any) -> Any:
+        logits = network(*arguments)
+        last = _last_operation(logits) if hasattr(logits, "_keras_history") else None
+        if isinstance(last, MemberMean) and last.are_labels != are_labels:
+            raise ValueError(
+                f"network must end in MemberMean(are_labels={are_labels}) for this estimator; got "
+                f"are_labels={last.are_labels}. Set it, because labels are not classes."
+            )
+        return logits
+
+    return called
 
 
 def _with_shape_in_errors(network: Callable[..., Any]) -> Callable[..., Any]:
@@ -311,13 +329,19 @@ def _check_logits(logits: Any) -> None:
         )
 
 
-def _squashed_by(logits: Any) -> str | None:
-    """Return the name of the function that turns logits into probabilities at the end, if any."""
+def _last_operation(logits: Any) -> Any:
+    """Return the layer or operation that a tensor comes from, inside nested models, too."""
     history = logits._keras_history
     last = history.operation
     while isinstance(last, keras.Model) and getattr(last, "outputs", None):
         history = last.outputs[history.tensor_index]._keras_history
         last = history.operation
+    return last
+
+
+def _squashed_by(logits: Any) -> str | None:
+    """Return the name of the function that turns logits into probabilities at the end, if any."""
+    last = _last_operation(logits)
     last = last.layer if isinstance(last, keras.layers.TimeDistributed) else last
     for function in (keras.activations.softmax, keras.activations.sigmoid):
         name = function.__name__

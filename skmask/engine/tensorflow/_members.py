@@ -9,21 +9,23 @@ from skmask.nn.layers import MemberMean
 __all__ = ["by_member", "members_of"]
 
 
-def members_of(model: Any) -> Any:
+def members_of(model: Any, number: int = 0) -> Any:
     """Return the model of the members' logits, (B, n_members, n_outputs), or None.
 
     Parameters
     ----------
     model : keras.Model
         None is returned unless it ends in a `MemberMean`, or in a model that does.
+    number : int, default=0
+        Of the output.
     """
-    _, node_index, _ = history = model.outputs[0]._keras_history
+    _, node_index, tensor_index = history = model.outputs[number]._keras_history
     last, node = history.operation, history.operation._inbound_nodes[node_index]
     if type(last) is MemberMean:
         return keras.Model(_one_or_all(model.inputs), node.input_tensors[0])
     if not (isinstance(last, keras.Model) and getattr(last, "outputs", None)):
         return None
-    inner = members_of(last)
+    inner = members_of(last, tensor_index)
     if inner is None:
         return None
     return keras.Model(_one_or_all(model.inputs), inner(_one_or_all(node.input_tensors)))

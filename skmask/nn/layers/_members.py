@@ -128,7 +128,7 @@ class MemberDropout(keras.layers.Dropout):
     """Dropout of each member by itself, from a quarter of the random numbers.
 
     Below the rate, and above it, a uniform number is uniform again once it is scaled to the unit
-    interval: it decides for a further member. Four members take 13 bits or more of a number at a
+    interval: it decides for a further member. Four members take at most 14 bits of a number at a
     rate of 0.1.
 
     Parameters
