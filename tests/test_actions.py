@@ -313,10 +313,10 @@ def test_metrics_know_actions_of_costs_by_row(costly):
     clf = make(cost_matrix=table).fit(X, y, costs=by_class)
     taken = clf.predict(X, costs=by_class)
     expected = -clf.score(X, y, costs=by_class)
-    order = {"labels": LABELS, "actions": clf.actions_}
+    order = {"labels": clf.classes_, "actions": clf.actions_}
     assert mean_cost(y, taken, costs=by_class, **order) == pytest.approx(expected)
     numbers = [[*clf.actions_].index(action) for action in taken]
-    of_truth = by_class[np.arange(len(y)), [[*LABELS].index(label) for label in y]]
+    of_truth = by_class[np.arange(len(y)), [[*clf.classes_].index(label) for label in y]]
     paid = of_truth[np.arange(len(y)), numbers].mean()
     assert mean_cost(y, taken, costs=of_truth, **order) == pytest.approx(paid)
     assert mean_cost(y, taken, costs=by_class, **order) == pytest.approx(paid)

@@ -97,7 +97,8 @@ def _read_mask(
         allowed = _mask_of_labels(as_list(allowed), classes)
     frame = named(allowed, "allowed")
     if frame is not None:
-        allowed, order = frame.by_name(classes[order], "allowed"), slice(None)
+        of = "label" if kind == "labels" else "class"
+        allowed, order = frame.by_name(classes[order], "allowed", of=of), slice(None)
     mask = _as_bool(allowed, row_of)
     shapes = [(n_samples, len(classes)), (len(classes),)]
     if mask.shape not in (shapes[:1] if sparse.issparse(mask) else shapes):

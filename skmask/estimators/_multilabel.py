@@ -155,6 +155,8 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
     with the largest expected F1 of the row then holds the most probable ones, and is found exactly
     [5]_, in time that grows with the square of the number of labels; a row that probably has no
     label gets none. It aims at the mean over rows of their F1, not at rare labels.
+    A right empty set counts as an F1 of 1: score it with
+    `make_multilabel_scorer("f1", "samples", zero_division=1.0)`.
 
     For one class per row of more than two, `predict_proba` divides the probabilities of a row
     by their sum, and `predict` takes the class that is farthest above its threshold.

@@ -36,8 +36,8 @@ class RestrictedClassClassifier(SoftmaxClassifier):
     For problems with many classes of which only some can occur in a given row, and which is
     known beforehand, in training and at prediction: the digits that fit a form field, the
     travel modes that a person has at hand, the moves that a game allows. Impossible classes
-    leave the softmax: their probability is exactly 0, they take no part in the loss, and they
-    are never predicted.
+    leave the softmax: their probability is exactly 0, they take no part in the loss (see
+    `mask_in_loss`), and they are never predicted.
 
     Targets are labels, or the share of each class in each row: votes of several people, the
     probabilities of another model. A row that allows a single class is predicted with
