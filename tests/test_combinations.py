@@ -31,7 +31,7 @@ y = np.arange(N) % K
 SHARES = np.where(np.eye(K)[y] == 1, 0.6, 0.2)
 ALLOWED = rng.random((N, K)) < 0.6
 ALLOWED[np.arange(N), y] = True
-WORDS = sparse.random_array((N, WIDE), density=1e-3, rng=rng, format="csr", dtype=np.float32)
+WORDS = CSR(np.where(rng.random((N, WIDE)) < 1e-3, rng.random((N, WIDE)), 0).astype(np.float32))
 PRODUCTS = CSR((np.ones(N * 2, bool), (np.arange(N).repeat(2), np.c_[y, y + 7].ravel())), (N, MANY))
 
 

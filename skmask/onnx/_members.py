@@ -37,8 +37,11 @@ def tabm(
             values = activations[network.activation](values + weight)
         else:
             values = values * weight
-    by_member = values.transposed(1, 0, 2) @ kernel
-    return _mean(by_member.transposed(1, 0, 2) + bias, len(bias), signature.are_labels)
+    # Not transposed: ONNX Runtime 1.22 makes one operation of that and the product, which it cannot
+    # compute in float64.
+    by_member = values.with_axis(2) @ kernel
+    logits = by_member.apply("Squeeze", X.graph.constant([2], np.int64)) + bias
+    return _mean(logits, len(bias), signature.are_labels)
 
 
 def _mean(logits: Tensor, n_members: int, are_labels: bool) -> Tensor:
