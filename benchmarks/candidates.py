@@ -27,9 +27,7 @@ from itertools import product
 
 import numpy as np
 from _compare import write
-from _keel import folds
-from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
+from _keel import folds, scaled_parts
 
 from skmask import RestrictedClassClassifier
 
@@ -104,14 +102,8 @@ def distances(one, other):
 
 def parts(fold, world, seed, *, choose):
     """Return X, y and masks to train on and to test on."""
-    X, y, X_test, y_test = fold
-    if choose:
-        X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)
-    scaler = StandardScaler().fit(X)
-    X, X_test = scaler.transform(X), scaler.transform(X_test)
-    labels, y = np.unique(y, return_inverse=True)
-    y_test = np.searchsorted(labels, y_test)
-    means = np.array([X[y == k].mean(axis=0) for k in range(len(labels))])
+    X, y, X_test, y_test = scaled_parts(fold, choose=choose)
+    means = np.array([X[y == k].mean(axis=0) for k in range(y.max() + 1)])
     to_classes = distances(means, means)
     rng = np.random.default_rng(seed)
     for rows, codes in ((X, y), (X_test, y_test)):

@@ -28,14 +28,13 @@ from itertools import product
 
 import numpy as np
 from _compare import write
-from _keel import SETS, folds
+from _keel import SETS, folds, scaled_parts
 from keras import ops
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler
 
 from skmask import CostSensitiveClassifier
 from skmask.metrics import mean_cost
@@ -177,22 +176,12 @@ def costs_of(proba, y, costs, amount):
     }
 
 
-def parts(fold, *, choose):
-    """Return X and y to train on and to test on, classes as numbers."""
-    X, y, X_test, y_test = fold
-    if choose:
-        X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)
-    scaler = StandardScaler().fit(X)
-    labels, y = np.unique(y, return_inverse=True)
-    return scaler.transform(X), y, scaler.transform(X_test), np.searchsorted(labels, y_test)
-
-
 def costs_on(name, n_draws, *, choose, by_row):
     """Return the mean cost of each contender and decision on a data set."""
     plain, informed = contenders(choose=choose, by_row=by_row)
     found = {}
     for number, fold in enumerate(folds(name, N_FOLDS)):
-        X, y, X_test, y_test = parts(fold, choose=choose)
+        X, y, X_test, y_test = scaled_parts(fold, choose=choose)
         amount, paid = None, np.ones(len(X_test))
         if by_row:
             amount, paid = (np.exp(np.clip(rows[:, 0], -3, 3)) for rows in (X, X_test))

@@ -526,7 +526,6 @@ class WeightedMultilabelClassifier(BaseKerasClassifier):
             {"threshold": constraints}, {"threshold": threshold}, caller_name="set_threshold"
         )
         metadata = {"sample_weight": sample_weight, "allowed": allowed}
-        X, y = opened_rows(self, X, y, fit)
         given = Given(X, y, fit, is_partial=True, metadata=metadata)
         values = chosen_thresholds(self, threshold, given)
         self._record = replace(fit, values={**fit.values, **values})

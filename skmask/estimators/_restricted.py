@@ -254,7 +254,7 @@ class RestrictedClassClassifier(SoftmaxClassifier):
         return sparse.csr_array(proba) if sparse_output else proba
 
     def _parts(self, rows: Rows) -> Parts:
-        share = rows.values["mask_in_loss"]
+        share = rows.values["mask_in_loss_"]
         if self.sparse_updates and share != 1:
             raise ValueError(
                 "sparse_updates must be False where mask_in_loss is not 1, because steps are on "
@@ -281,4 +281,4 @@ class RestrictedClassClassifier(SoftmaxClassifier):
 
     def _read(self, given: Given) -> Rows:
         rows = read_softmax_rows(self, given)
-        return rows.with_values(mask_in_loss=share_of_mask(self, given, rows))
+        return rows.with_values(mask_in_loss_=share_of_mask(self, given, rows))

@@ -1,14 +1,12 @@
 """SoftmaxClassifier: one class per row, of those that its mask allows."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from sklearn.callback import with_callbacks
 
 from skmask.data._labels import accuracy, decode_labels
-from skmask.data._messages import naming
 from skmask.data._shares import most_probable_labels
 from skmask.data._sklearn import StrOptions
 from skmask.decisions import decision_values, log_softmax, restricted, softmax
@@ -21,10 +19,8 @@ from skmask.estimators._record import Fit
 from skmask.estimators._softmax_rows import (
     check_mask_is_given,
     check_takes_mask,
-    is_by_rule,
-    mask_by_rule,
+    features_and_mask,
     read_softmax_rows,
-    split_off_allowed,
     with_mask,
 )
 
@@ -219,13 +215,13 @@ class SoftmaxClassifier(BaseKerasClassifier):
         # A mask in columns of X is read as given: 1e-50 is no 0.
         has_mask = fit["mask_columns"] is not None
         X, _ = read_features(self, X, fit, FLOATS if has_mask else np.dtype(fit.input_dtype))
-        allowed = mask_by_rule(self, given, X, allowed)
-        check_mask_is_given(fit, allowed)
-        with naming("allowed_rule") if is_by_rule(self, allowed) else nullcontext():
-            X, mask = split_off_allowed(X, allowed, fit["mask_columns"], fit["announced"])
+        if self.allowed_rule is None:
+            check_mask_is_given(fit, allowed)
+        columns, labels = fit["mask_columns"], fit["announced"]
+        X, mask = features_and_mask(self, given, X, allowed, columns, labels)
         if fit.values.get("mask_in_input"):
             check_takes_mask(self, X, mask, is_lifted=mask is None)
-            X = with_mask(X, mask, len(fit["announced"]))
+            X = with_mask(X, mask, len(labels))
         return X, mask
 
 

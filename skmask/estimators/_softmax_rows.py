@@ -33,8 +33,7 @@ __all__ = [
     "check_takes_mask",
     "class_values",
     "class_weight_for",
-    "is_by_rule",
-    "mask_by_rule",
+    "features_and_mask",
     "needs_mask",
     "read_label_rows",
     "read_softmax_rows",
@@ -112,15 +111,14 @@ def rows_of_labels(
         class_weight_for(estimator, given), target, classes, weight
     )
     columns, inputs = _columns_of(estimator, given, len(labels))
-    allowed = mask_by_rule(estimator, given.X, X, given.metadata.get("allowed"))
-    with naming("allowed_rule") if is_by_rule(estimator, allowed) else nullcontext():
-        X, mask = split_off_allowed(X, allowed, columns, labels)
+    allowed = given.metadata.get("allowed")
+    X, mask = features_and_mask(estimator, given.X, X, allowed, columns, labels)
     if mask is not None:
         _check_allowed(target, mask, y, classes)
     check_mask_goes_on(given, mask)
     by_row, for_all = _mask_inputs(mask, len(target))
     if getattr(estimator, "mask_in_input", False):
-        is_lifted = isinstance(given.metadata.get("allowed"), str)
+        is_lifted = isinstance(allowed, str)
         check_takes_mask(estimator, X, mask, is_lifted=is_lifted and given.training is not None)
         X, features = with_mask(X, mask, len(labels)), {**features, "mask_in_input": True}
     if weighed is not target:  # whose largest share is that of another class, it may be
@@ -163,13 +161,15 @@ def _check_allowed(target: np.ndarray, mask: Any, y: np.ndarray, classes: np.nda
         check_shares_allowed(target, mask, classes)
 
 
-def is_by_rule(estimator: Any, allowed: Any) -> bool:
-    """Say whether a mask comes from the parameter `allowed_rule`."""
-    return getattr(estimator, "allowed_rule", None) is not None and not isinstance(allowed, str)
-
-
-def mask_by_rule(estimator: Any, given: Any, X: Any, allowed: Any) -> Any:
-    """Return the mask as passed, or the one that the parameter `allowed_rule` finds in X.
+def features_and_mask(
+    estimator: Any,
+    given: Any,
+    X: Any,
+    allowed: Any,
+    columns: np.ndarray | None,
+    labels: np.ndarray,
+) -> tuple[Any, Any]:
+    """Return the features and their mask: as passed, in columns of X, or by `allowed_rule`.
 
     Parameters
     ----------
@@ -179,7 +179,18 @@ def mask_by_rule(estimator: Any, given: Any, X: Any, allowed: Any) -> Any:
     X : ndarray, RowSource or CSR of shape (n_samples, ...)
         Checked.
     allowed : mask, "all" or None
+    columns : ndarray of int or None
+        Numbers of the columns of X that hold the mask.
+    labels : ndarray of shape (n_classes,)
+        As announced.
     """
+    mask = _mask_by_rule(estimator, given, X, allowed)
+    with nullcontext() if mask is allowed else naming("allowed_rule"):
+        return split_off_allowed(X, mask, columns, labels)
+
+
+def _mask_by_rule(estimator: Any, given: Any, X: Any, allowed: Any) -> Any:
+    """Return the mask as passed, or the one that the parameter `allowed_rule` finds in X."""
     rule = getattr(estimator, "allowed_rule", None)
     if rule is None or (isinstance(allowed, str) and allowed == "all"):
         return allowed

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score
-from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_consistent_length
 
 from skmask.data._frames import named
@@ -13,6 +12,7 @@ from skmask.data._labels import encode_label_matrix
 from skmask.data._messages import naming, shown
 from skmask.data._numbers import as_numbers, scaled
 from skmask.data._weights import by_entry, check_label_weight
+from skmask.metrics._routing import MetadataScorer
 
 __all__ = ["make_multilabel_scorer", "multilabel_score"]
 
@@ -180,36 +180,23 @@ def _average_precision(
     return average_precision_score(true[counts], scores[counts], sample_weight=weight[counts])
 
 
-class _LabelScorer:
+class _LabelScorer(MetadataScorer):
     """A scorer of label matrices by the entries that are known."""
 
     def __init__(self, metric: str, average: str, zero_division: float, metadata: Sequence[str]):
+        super().__init__(metadata, "make_multilabel_scorer")
         self._settings: dict[str, Any] = {
             "metric": metric,
             "average": average,
             "zero_division": zero_division,
         }
-        self._metadata = tuple(metadata)
 
     def __call__(self, estimator, X, y_true, sample_weight=None, **metadata):
-        unknown = sorted(set(metadata) - set(self._metadata))
-        if unknown:
-            raise TypeError(
-                f"metadata of this scorer must be among {list(self._metadata)}; got {unknown}. "
-                "Name them in make_multilabel_scorer(..., metadata=...)."
-            )
-        given = {name: value for name, value in metadata.items() if value is not None}
+        given = self._given(metadata)
         respond = _scores_of if self._settings["metric"] == "average_precision" else _labels_of
         predicted = respond(estimator, X, given)
         y_true = _in_order_of(estimator, y_true)
         return multilabel_score(y_true, predicted, sample_weight=sample_weight, **self._settings)
-
-    def get_metadata_routing(self):
-        """Return the metadata that this scorer requests."""
-        request = MetadataRequest(owner=self)
-        for name in self._metadata:
-            request.score.add_request(param=name, alias=True)
-        return request
 
     def __repr__(self):
         settings = ", ".join(f"{name}={value!r}" for name, value in self._settings.items())

@@ -10,7 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 
 from skmask.data._frames import without_names
 
-__all__ = ["RoutedScorer", "routed_scorer"]
+__all__ = ["MetadataScorer", "RoutedScorer", "routed_scorer"]
 
 
 _ROUTED_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
@@ -37,27 +37,53 @@ class _WithMetadata:
         return respond
 
 
-class RoutedScorer:
+class MetadataScorer:
+    """A scorer that requests metadata by name.
+
+    Parameters
+    ----------
+    metadata : sequence of str
+    maker : str
+        Name of the function that makes such scorers, for messages.
+    """
+
+    def __init__(self, metadata: Sequence[str], maker: str):
+        self._metadata = tuple(metadata)
+        self._maker = maker
+
+    def get_metadata_routing(self):
+        """Return the metadata that this scorer requests."""
+        request = MetadataRequest(owner=self)
+        for name in self._metadata:
+            request.score.add_request(param=name, alias=True)
+        return request
+
+    def _given(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """Return the metadata of a call that is not None; raise for some that was not named."""
+        unknown = sorted(set(metadata) - set(self._metadata))
+        if unknown:
+            raise TypeError(
+                f"metadata of this scorer must be among {list(self._metadata)}; got {unknown}. "
+                f"Name them in {self._maker}(..., metadata=...)."
+            )
+        return {name: value for name, value in metadata.items() if value is not None}
+
+
+class RoutedScorer(MetadataScorer):
     """A scorer that hands metadata to the response method of the estimator it scores."""
 
     def __init__(
         self, score_func, response_method, greater_is_better, metadata, kwargs, of_metric=()
     ):
+        super().__init__(metadata, "routed_scorer")
         self._score_func = score_func
         self._response_method = response_method
         self._greater_is_better = greater_is_better
-        self._metadata = tuple(metadata)
         self._kwargs = kwargs
         self._of_metric = tuple(of_metric)
 
     def __call__(self, estimator, X, y_true, sample_weight=None, **metadata):
-        unknown = sorted(set(metadata) - set(self._metadata))
-        if unknown:
-            raise TypeError(
-                f"metadata of this scorer must be among {list(self._metadata)}; got {unknown}. "
-                "Name them in routed_scorer(..., metadata=...)."
-            )
-        given = {name: value for name, value in metadata.items() if value is not None}
+        given = self._given(metadata)
         scorer = make_scorer(
             self._score_func,
             response_method=self._response_method,
@@ -70,13 +96,6 @@ class RoutedScorer:
                 del given[name]
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return scorer(_WithMetadata(estimator, given), X, y_true, **weights)
-
-    def get_metadata_routing(self):
-        """Return the metadata that this scorer requests."""
-        request = MetadataRequest(owner=self)
-        for name in self._metadata:
-            request.score.add_request(param=name, alias=True)
-        return request
 
     def __repr__(self):
         return (
